@@ -1,0 +1,59 @@
+"""edgebert: BERT-family encoders, small and fast on machines without a GPU.
+
+Names are imported when first used, so that `import edgebert` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from edgebert.version import __version__
+
+if TYPE_CHECKING:
+    from edgebert.bundle import Bundle
+    from edgebert.config import RuntimeConfig
+    from edgebert.errors import EdgebertError
+    from edgebert.loading import load
+    from edgebert.manifest import Manifest
+    from edgebert.tasks.answer import QuestionAnswerer
+    from edgebert.tasks.classify import Classifier
+    from edgebert.tasks.embed import Embedder
+    from edgebert.tasks.fill import MaskFiller
+    from edgebert.tasks.tag import TokenClassifier
+
+_HOMES = {
+    "Bundle": "edgebert.bundle",
+    "Classifier": "edgebert.tasks.classify",
+    "EdgebertError": "edgebert.errors",
+    "Embedder": "edgebert.tasks.embed",
+    "Manifest": "edgebert.manifest",
+    "MaskFiller": "edgebert.tasks.fill",
+    "QuestionAnswerer": "edgebert.tasks.answer",
+    "RuntimeConfig": "edgebert.config",
+    "TokenClassifier": "edgebert.tasks.tag",
+    "load": "edgebert.loading",
+}
+
+__all__ = [
+    "Bundle",
+    "Classifier",
+    "EdgebertError",
+    "Embedder",
+    "Manifest",
+    "MaskFiller",
+    "QuestionAnswerer",
+    "RuntimeConfig",
+    "TokenClassifier",
+    "__version__",
+    "load",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first asked for (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'edgebert' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

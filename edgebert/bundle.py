@@ -1,0 +1,318 @@
+"""The bundle: a folder with a manifest that names, sizes and hashes every other file.
+
+Opening checks structure, sizes and hashes before anything is parsed or mapped. Writing goes to a
+temporary folder beside the target and is renamed, so that what was interrupted is never taken for
+a bundle. One file for shipping (`pack`) is the same folder as a stored, deterministic zip.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, BinaryIO
+
+from edgebert.errors import BundleError, BundleFormatError, BundleVersionError
+from edgebert.manifest import FileEntry, Manifest, NewerFormatError
+from edgebert.reader import ReadError
+
+MANIFEST_NAME = "edgebert.json"
+MANIFEST_BYTES = 16 << 20  # ample for 100,000 labels; bounds what is read before any check
+GRAPH_BYTES = 64 << 20  # graphs hold structure, not weights; protobuf itself stops at 2 GB
+CHUNK = 1 << 20
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can state: same bytes every time
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """An opened bundle: its folder, its manifest, and what identifies it."""
+
+    path: Path
+    manifest: Manifest
+    fingerprint: str  # sha256 of the manifest, and so of every file in it
+
+    @classmethod
+    def open(cls, path: Path | str) -> "Bundle":
+        """Open a bundle's folder and check that it is whole.
+
+        Args:
+            path: the folder.
+
+        Raises:
+            BundleFormatError: not a bundle, or damaged; the message names the file or key.
+            BundleVersionError: made for a newer runtime.
+        """
+        folder = Path(path)
+        data = _read_manifest(folder)
+        manifest = _parse(folder / MANIFEST_NAME, data)
+        for name, entry in manifest.files.items():
+            _check_file(folder, name, entry)
+        return cls(folder, manifest, hashlib.sha256(data).hexdigest())
+
+    def file(self, name: str) -> Path:
+        """Give the path of a file that the manifest lists."""
+        if name not in self.manifest.files:
+            raise BundleFormatError(self.path, f"has no file {name!r}")
+        return self.path / name
+
+    def total_bytes(self) -> int:
+        """Count the bytes of all files, the manifest left out."""
+        return sum(entry.bytes for entry in self.manifest.files.values())
+
+
+def _read_manifest(folder: Path) -> bytes:
+    if folder.is_file():
+        raise BundleFormatError(
+            folder, f"is a file; a bundle is a folder. Run `edgebert unpack {folder}` first"
+        )
+    if not folder.is_dir():
+        raise BundleFormatError(folder, "no such folder; `edgebert export` makes one")
+    path = folder / MANIFEST_NAME
+    try:
+        if path.stat().st_size > MANIFEST_BYTES:
+            raise BundleFormatError(path, f"is over {MANIFEST_BYTES:,} bytes, not a manifest")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        hint = ""
+        if (folder / "config.json").exists():
+            hint = f"; it looks like a checkpoint, run `edgebert export {folder} OUT` first"
+        raise BundleFormatError(folder, f"not a bundle: no {MANIFEST_NAME}{hint}") from error
+    except OSError as error:
+        raise BundleFormatError(path, f"cannot be read: {error.strerror}") from error
+
+
+def _parse(path: Path, data: bytes) -> Manifest:
+    try:
+        manifest = Manifest.parse(data)
+    except NewerFormatError as error:
+        raise BundleVersionError(path, str(error)) from error
+    except ReadError as error:
+        raise BundleFormatError(path, str(error)) from error
+    for name in manifest.files:
+        if not is_plain_name(name) or name == MANIFEST_NAME:
+            raise BundleFormatError(path, f"file name {name!r} is not a plain name in the folder")
+    for graph in (manifest.graphs.main, manifest.graphs.masked):
+        if manifest.files[graph.file].bytes > GRAPH_BYTES:
+            raise BundleFormatError(path, f"{graph.file} states over {GRAPH_BYTES:,} bytes")
+    return manifest
+
+
+def is_plain_name(name: str) -> bool:
+    """Tell whether a name stays inside its folder on every system."""
+    return (
+        name not in ("", ".", "..")
+        and "\0" not in name
+        and PurePosixPath(name).name == name
+        and PureWindowsPath(name).name == name
+    )
+
+
+def _check_file(folder: Path, name: str, entry: FileEntry) -> None:
+    path = folder / name
+    if path.is_symlink() or not path.is_file():
+        raise BundleFormatError(path, "is missing, or not an ordinary file; unpack or copy again")
+    size = path.stat().st_size
+    if size != entry.bytes:
+        raise BundleFormatError(
+            path, f"has {size:,} bytes, the manifest says {entry.bytes:,}; copy the bundle again"
+        )
+    try:
+        digest = hash_file(path)
+    except OSError as error:
+        raise BundleFormatError(path, f"cannot be read: {error.strerror}") from error
+    if digest != entry.sha256:
+        raise BundleFormatError(
+            path, f"is damaged: sha256 {digest[:12]}..., the manifest says {entry.sha256[:12]}..."
+        )
+
+
+def hash_file(path: Path) -> str:
+    """Compute the sha256 of a file, in hex; memory stays at a megabyte."""
+    with path.open("rb") as stream:
+        return _hash_stream(stream)
+
+
+def _hash_stream(stream: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while chunk := stream.read(CHUNK):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def read_json(bundle: Bundle, name: str) -> Any:
+    """Read a JSON file of an opened, and so already hashed, bundle."""
+    return json.loads(bundle.file(name).read_bytes())
+
+
+def list_files(folder: Path) -> dict[str, FileEntry]:
+    """Size and hash every file of a folder, by name in sorted order; the manifest left out."""
+    return {
+        path.name: FileEntry(bytes=path.stat().st_size, sha256=hash_file(path))
+        for path in sorted(folder.iterdir())
+        if path.name != MANIFEST_NAME
+    }
+
+
+def seal(folder: Path, manifest: Manifest) -> Bundle:
+    """Write the manifest of a folder whose other files are complete, and open the result."""
+    sealed = replace(manifest, files=list_files(folder))
+    _write_synced(folder / MANIFEST_NAME, sealed.to_json())
+    return Bundle.open(folder)
+
+
+@contextmanager
+def new_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Give a temporary folder that becomes `target` if the block ends well, and vanishes if not.
+
+    Args:
+        target: where the folder shall stand.
+        overwrite: replace a bundle that stands there; anything else is never replaced.
+
+    Raises:
+        BundleError: the target exists, or the disk does not take the files.
+    """
+    check_target(target, overwrite=overwrite)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
+    except OSError as error:
+        raise BundleError(target, f"cannot be written: {error.strerror}") from error
+    try:
+        work.chmod(0o755)
+        yield work
+        _sync_folder(work)
+        _replace_folder(work, target)
+    except OSError as error:
+        raise BundleError(target, f"cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def check_target(target: Path, *, overwrite: bool) -> None:
+    """Refuse a target that would be lost."""
+    if not target.exists() and not target.is_symlink():
+        return
+    if not overwrite:
+        raise BundleError(target, "exists; name another folder, or replace it with --overwrite")
+    if not (target / MANIFEST_NAME).is_file():
+        raise BundleError(target, "exists and is not a bundle; it is not replaced, remove it first")
+
+
+def _replace_folder(work: Path, target: Path) -> None:
+    if target.exists():
+        aside = work.with_suffix(".old")
+        target.rename(aside)
+        work.rename(target)
+        shutil.rmtree(aside)
+    else:
+        work.rename(target)
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows has no handle on a folder to flush
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def pack(folder: Path | str, target: Path | str | None = None) -> Path:
+    """Write a bundle as one `.edgebert` file: a stored zip, the same bytes for the same bundle.
+
+    Args:
+        folder: the bundle.
+        target: the file; by default the folder's name with `.edgebert`.
+
+    Raises:
+        BundleError: the bundle is damaged, the target exists, or the disk does not take it.
+    """
+    bundle = Bundle.open(folder)
+    path = Path(target) if target else bundle.path.resolve().with_suffix(".edgebert")
+    if path.exists():
+        raise BundleError(path, "exists; remove it or name another file")
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+            for name in (MANIFEST_NAME, *sorted(bundle.manifest.files)):
+                entry = zipfile.ZipInfo(name, ZIP_TIME)
+                entry.create_system = 3  # else the writing system's number gets in
+                entry.external_attr = 0o100644 << 16
+                with (
+                    (bundle.path / name).open("rb") as source,
+                    archive.open(entry, "w", force_zip64=True) as sink,
+                ):
+                    shutil.copyfileobj(source, sink, CHUNK)
+        part.rename(path)
+    except OSError as error:
+        raise BundleError(path, f"cannot be written: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def unpack(packed: Path | str, target: Path | str | None = None) -> Bundle:
+    """Unpack a `.edgebert` file into a folder; its hashes are checked before it gets its name.
+
+    Args:
+        packed: the file.
+        target: the folder; by default the file's name without its suffix.
+
+    Raises:
+        BundleError: not a packed bundle, damaged, the target exists, or the disk is full.
+    """
+    path = Path(packed)
+    folder = Path(target) if target else path.with_suffix("")
+    if not path.is_file():
+        raise BundleFormatError(path, "no such file")
+    with new_folder(folder) as work:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                _extract(path, archive, work)
+        except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+            raise BundleFormatError(path, f"not a packed bundle: {error}") from error
+        Bundle.open(work)
+    return Bundle.open(folder)
+
+
+def _extract(path: Path, archive: zipfile.ZipFile, work: Path) -> None:
+    entries = {entry.filename: entry for entry in archive.infolist()}
+    first = entries.pop(MANIFEST_NAME, None)
+    if first is None or len(archive.infolist()) != len(entries) + 1:
+        raise BundleFormatError(path, f"not a packed bundle: no {MANIFEST_NAME}, or names twice")
+    if first.file_size > MANIFEST_BYTES:
+        raise BundleFormatError(path, "its manifest is too large")
+    manifest_bytes = archive.read(first)
+    manifest = _parse(path, manifest_bytes)
+    if set(entries) != set(manifest.files):
+        odd = sorted(set(entries) ^ set(manifest.files))
+        raise BundleFormatError(path, f"its files are not those of its manifest: {odd[:5]}")
+    _check_sizes(path, entries, manifest.files)
+    for name, entry in entries.items():
+        with archive.open(entry) as source, (work / name).open("wb") as sink:
+            shutil.copyfileobj(source, sink, CHUNK)
+    _write_synced(work / MANIFEST_NAME, manifest_bytes)
+
+
+def _check_sizes(
+    path: Path, entries: Mapping[str, zipfile.ZipInfo], files: Mapping[str, FileEntry]
+) -> None:
+    for name, entry in entries.items():
+        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != files[name].bytes:
+            raise BundleFormatError(
+                path, f"{name} is compressed or of another size than stated; pack it again"
+            )

@@ -1,0 +1,97 @@
+"""`edgebert run`: a bundle over lines or JSONL, results as JSONL in the order given."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from edgebert.config import RuntimeConfig, Truncation
+from edgebert.errors import EdgebertError, InputError
+from edgebert.loading import load
+from edgebert.records import InputFormat, read_inputs, results_of
+
+SUMMARY = """Run a bundle over texts: lines or JSONL in, JSONL out, in the order given. JSONL rows
+hold "text" (and "text_pair"), or "question" and "context"; their other fields are kept."""
+EXAMPLE = "edgebert run minilm-int8 texts.txt -o vectors.jsonl"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument("bundle", type=Path, help="the bundle's folder")
+    parser.add_argument("input", nargs="?", default="-", help="a file, or - for stdin (default)")
+    parser.add_argument("-o", "--output", default="-", help="a file, or - for stdout (default)")
+    parser.add_argument(
+        "--format",
+        type=InputFormat,
+        choices=list(InputFormat),
+        help="default: jsonl for *.jsonl, lines for all else",
+    )
+    parser.add_argument("--threads", type=int, help="worker threads; default: the usable cores")
+    parser.add_argument(
+        "--truncation",
+        type=Truncation,
+        choices=list(Truncation),
+        default=Truncation.CUT,
+        help="texts over the limit: cut and say so (default), or error",
+    )
+    parser.add_argument("--prompt", help="embed: name of a prefix that the bundle has")
+    parser.add_argument("--top-k", type=int, help="classify, fill: how many candidates")
+    parser.add_argument("--aggregation", help="tag: simple (default) or none")
+    parser.add_argument("--quiet", action="store_true", help="no summary on stderr")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the bundle and write one JSON line a result."""
+    config = RuntimeConfig(threads=arguments.threads, truncation=arguments.truncation)
+    task = load(arguments.bundle, config)
+    options = {
+        name: value
+        for name in ("prompt", "top_k", "aggregation")
+        if (value := getattr(arguments, name)) is not None
+    }
+    form = arguments.format or InputFormat.of(arguments.input)
+    count = cut = 0
+    with ExitStack() as stack:
+        source = stack.enter_context(_reading(arguments.input))
+        sink = stack.enter_context(_writing(arguments.output))
+        for record in results_of(task, read_inputs(source, form, task.manifest.task), options):
+            sink.write(json.dumps(record, ensure_ascii=False) + "\n")
+            count += 1
+            cut += record["truncated"]
+    if not arguments.quiet:
+        limit = task.manifest.max_tokens
+        print(f"{count:,} texts, {cut:,} cut at {limit} tokens", file=sys.stderr)
+    return 0
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[TextIO]:
+    if name == "-":
+        yield sys.stdin
+        return
+    try:
+        with open(name, encoding="utf-8", newline="\n") as stream:
+            yield stream
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read: {error.strerror}") from error
+
+
+@contextmanager
+def _writing(name: str) -> Iterator[TextIO]:
+    """Write to a temporary name first: what carries the asked name is whole."""
+    if name == "-":
+        yield sys.stdout
+        return
+    path = Path(name)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("w", encoding="utf-8") as stream:
+            yield stream
+        part.replace(path)
+    except OSError as error:
+        raise EdgebertError(f"{name}: cannot be written: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,62 @@
+"""How to run a bundle on this machine: threads, memory, long texts. The bundle says what to run."""
+
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from edgebert.errors import InputError
+
+
+class Truncation(StrEnum):
+    """What to do with a text that is longer than the model's limit."""
+
+    CUT = "cut"  # keep the beginning and say so in the result
+    ERROR = "error"  # refuse the text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeConfig:
+    """Choices of the machine's owner; the defaults suit one process that has the machine."""
+
+    threads: int | None = None  # worker threads; None: the cores this process may use
+    max_tokens_per_run: int | None = None  # token budget of a run; None: by the hidden size
+    truncation: Truncation = Truncation.CUT
+
+    def __post_init__(self) -> None:
+        for name in ("threads", "max_tokens_per_run"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"RuntimeConfig.{name} is {value}; it must be 1 or more, or None")
+
+
+def usable_cores() -> int:
+    """Count the cores this process may use: the least of its affinity and its cgroup's quota.
+
+    `os.cpu_count` counts the host's cores; in a container with a quota of one core, a pool of
+    sixteen threads is throttled sixteen to one.
+    """
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        cores = os.cpu_count() or 1
+    quota = cgroup_quota()
+    return max(1, cores if quota is None else min(cores, int(quota)))
+
+
+def cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
+    """Read the CPU quota of this container in cores; None where there is no limit.
+
+    Source: Linux Documentation/admin-guide/cgroup-v2.rst, `cpu.max`; version 1's `cpu.cfs_*`.
+    """
+    try:
+        limit, period = (root / "cpu.max").read_text().split()
+        return None if limit == "max" else int(limit) / int(period)
+    except (OSError, ValueError):
+        pass
+    try:
+        limit = (root / "cpu/cpu.cfs_quota_us").read_text()
+        period = (root / "cpu/cpu.cfs_period_us").read_text()
+        return None if int(limit) <= 0 else int(limit) / int(period)
+    except (OSError, ValueError):
+        return None

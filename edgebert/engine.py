@@ -1,0 +1,152 @@
+"""The straight line: texts to rows to runs to arrays to results, in the order given.
+
+Knows no task: a task gives a readout, a pure function over one batch's outputs. Holds the worker
+threads, whose number is the only parallelism: each run uses one core.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+
+import numpy as np
+
+from edgebert.batching import Batch, default_budget, plan_runs
+from edgebert.bundle import Bundle
+from edgebert.config import RuntimeConfig, usable_cores
+from edgebert.errors import InferenceError, InputError, TaskError
+from edgebert.manifest import Manifest, Task
+from edgebert.results import Floats
+from edgebert.session import OnnxSession, Session
+from edgebert.tokens import Text, Tokenizer, Tokens, open_tokenizer
+
+R = TypeVar("R")
+T = TypeVar("T")
+Readout = Callable[[tuple[Floats, ...], Batch], Sequence[R]]
+
+WINDOW = 2048  # texts sorted together; more gains little and delays the first result
+CHUNK = 64  # texts a worker tokenizes at a time
+AHEAD = 4  # runs in flight per worker: enough to keep it busy, few enough to bound memory
+
+
+class Engine:
+    """An opened bundle that runs. May be shared between threads."""
+
+    def __init__(
+        self, manifest: Manifest, tokenizer: Tokenizer, session: Session, config: RuntimeConfig
+    ) -> None:
+        """Join the parts; `Engine.open` makes them from a bundle."""
+        self.manifest = manifest
+        self.tokenizer = tokenizer
+        self._session = session
+        self._threads = config.threads or usable_cores()
+        budget = config.max_tokens_per_run or default_budget(manifest.encoder.hidden)
+        # Dynamic scales are taken over a whole run, so there a run may hold one text only.
+        self._budget = budget if manifest.batch_invariant else 1
+        self._pool: ThreadPoolExecutor | None = None
+        self._lock = Lock()
+
+    @classmethod
+    def open(cls, path: Path | str, config: RuntimeConfig | None = None) -> "Engine":
+        """Open a bundle's folder: check it, read its tokenizer, load its main graph.
+
+        Raises:
+            BundleError: it cannot be used.
+        """
+        bundle = Bundle.open(path)
+        return cls.from_parts(bundle.path, bundle.manifest, config or RuntimeConfig())
+
+    @classmethod
+    def from_parts(cls, folder: Path, manifest: Manifest, config: RuntimeConfig) -> "Engine":
+        """Make an engine from a folder whose files are known to be good."""
+        tokenizer = Tokenizer(
+            open_tokenizer(folder / "tokenizer.json"),
+            max_tokens=manifest.max_tokens,
+            truncation=config.truncation,
+            cut_second_only=manifest.task is Task.ANSWER,
+            needs_offsets=manifest.task in (Task.TAG, Task.ANSWER),
+        )
+        return cls(manifest, tokenizer, OnnxSession(folder, manifest.graphs.main), config)
+
+    def require(self, task: Task) -> None:
+        """Refuse a bundle that is for another task."""
+        found = self.manifest.task
+        if found is not task:
+            raise TaskError(
+                task, found, f"bundle {self.manifest.name!r} is for {found!r}, not for {task!r}"
+            )
+
+    def map(self, texts: Iterable[Text], readout: Readout[R]) -> Iterator[R]:
+        """Run texts and yield one result each, in the order given.
+
+        Texts are taken from the iterable a window at a time, so memory stays bounded however
+        many there are.
+
+        Args:
+            texts: strings, or pairs of strings.
+            readout: turns the outputs of one batch into one result per row.
+
+        Raises:
+            InputError: a text cannot be taken; the message names the row.
+            InferenceError: the graph failed, or gave a value that is not finite.
+        """
+        if isinstance(texts, str):
+            raise InputError("a single string; give a sequence of texts, such as [text]")
+        stream, first = iter(texts), 0
+        while window := list(islice(stream, WINDOW)):
+            yield from self._run(self._tokenize(window, first), first, readout)
+            first += len(window)
+
+    def _tokenize(self, texts: Sequence[Text], first: int) -> list[Tokens]:
+        starts = range(0, len(texts), CHUNK)
+        chunks = self._each(
+            lambda start: self.tokenizer.encode(texts[start : start + CHUNK], first + start), starts
+        )
+        return [row for chunk in chunks for row in chunk]
+
+    def _run(self, tokens: Sequence[Tokens], first: int, readout: Readout[R]) -> list[R]:
+        runs = list(plan_runs([len(row.ids) for row in tokens], self._budget))
+
+        def run(rows: tuple[int, ...]) -> Sequence[R]:
+            batch = Batch(tuple(first + row for row in rows), tuple(tokens[row] for row in rows))
+            outputs = self._session.run(batch)
+            for output in outputs:
+                if not np.isfinite(output).all():
+                    raise InferenceError(
+                        f"rows {batch.rows}: the model gave NaN or infinity; "
+                        "run `edgebert verify` on this machine"
+                    )
+            return readout(outputs, batch)
+
+        results: dict[int, R] = {}
+        for rows, values in zip(runs, self._each(run, runs), strict=True):
+            results.update(zip(rows, values, strict=True))
+        return [results[row] for row in range(len(tokens))]
+
+    def _each(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+        """Apply a function in the workers, a bounded number ahead, and yield in order."""
+        if self._threads == 1 or len(items) == 1:
+            yield from map(function, items)
+            return
+        pool = self._workers()
+        waiting: deque[Future[R]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) >= AHEAD * self._threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def _workers(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self._threads, "edgebert")
+            return self._pool
+

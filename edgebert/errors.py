@@ -1,0 +1,61 @@
+"""Every error raised on purpose.
+
+A message says what, the value found, what was expected and what to do. Anything else that
+escapes is a bug in edgebert.
+"""
+
+from pathlib import Path
+
+
+class EdgebertError(Exception):
+    """Root of all errors that edgebert raises on purpose."""
+
+
+class BundleError(EdgebertError):
+    """A bundle cannot be used.
+
+    Attributes:
+        path: the folder or file at fault.
+    """
+
+    def __init__(self, path: Path | str, message: str) -> None:
+        self.path = Path(path)
+        super().__init__(f"{path}: {message}")
+
+
+class BundleFormatError(BundleError):
+    """Not a bundle, damaged, or a key that this format does not have."""
+
+
+class BundleVersionError(BundleError):
+    """Made for a newer runtime."""
+
+
+class VerifyError(BundleError):
+    """The golden texts do not come out as recorded on this machine."""
+
+
+class TaskError(EdgebertError):
+    """The bundle is for another task.
+
+    Attributes:
+        wanted: the task asked for.
+        found: the task the bundle states.
+    """
+
+    def __init__(self, wanted: str, found: str, message: str) -> None:
+        self.wanted = wanted
+        self.found = found
+        super().__init__(message)
+
+
+class InputError(EdgebertError, ValueError):
+    """The caller's text or argument; the message names the row."""
+
+
+class InferenceError(EdgebertError):
+    """The engine failed, or gave a value that is not finite; any cause is chained."""
+
+
+class MissingExtraError(EdgebertError, ImportError):
+    """An optional dependency is not installed; the message names the pip line."""

@@ -1,0 +1,119 @@
+"""Rows of a file to a task's inputs, and its results to rows: the record format of `run`."""
+
+import dataclasses
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from edgebert.errors import InputError
+from edgebert.loading import AnyTask
+from edgebert.manifest import Task
+from edgebert.results import Embedding
+from edgebert.tasks.classify import Classifier
+from edgebert.tokens import Text
+
+
+class InputFormat(StrEnum):
+    """How a file holds its rows."""
+
+    LINES = "lines"
+    JSONL = "jsonl"
+
+    @classmethod
+    def of(cls, name: str) -> "InputFormat":
+        """Tell by a file's name."""
+        return cls.JSONL if name.endswith((".jsonl", ".ndjson")) else cls.LINES
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is run, and what is handed through beside it."""
+
+    text: Text
+    fields: Mapping[str, Any]
+
+
+def read_inputs(lines: Iterable[str], form: InputFormat, task: Task) -> Iterator[Row]:
+    """Read rows one by one.
+
+    Raises:
+        InputError: a row is not as the format says; the message names the line.
+    """
+    if form is InputFormat.LINES and task is Task.ANSWER:
+        raise InputError("questions need a context: give JSONL with 'question' and 'context'")
+    stream = enumerate(lines, 1)
+    while True:
+        try:
+            number, line = next(stream)
+        except StopIteration:
+            return
+        except UnicodeDecodeError as error:
+            raise InputError(f"the input is not UTF-8: {error}") from error
+        text = line.rstrip("\r\n")
+        if form is InputFormat.LINES:
+            yield Row(text, {"text": text})
+        elif text.strip():
+            fields = _parse(text, number)
+            yield Row(_text_of(fields, number, task), fields)
+
+
+def _parse(line: str, number: int) -> dict[str, Any]:
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"line {number}: not JSON: {error}; for plain text, --format lines") from (
+            error
+        )
+    if not isinstance(fields, dict):
+        raise InputError(f"line {number}: {type(fields).__name__}, expected a JSON object")
+    return fields
+
+
+def _text_of(fields: Mapping[str, Any], number: int, task: Task) -> Text:
+    names = ("question", "context") if task is Task.ANSWER else ("text", "text_pair")
+    needed = names if task is Task.ANSWER or names[1] in fields else names[:1]
+    for name in needed:
+        if not isinstance(fields.get(name), str):
+            raise InputError(
+                f"line {number}: field {name!r} is {fields.get(name)!r:.80}, expected a string"
+            )
+    return fields[names[0]] if len(needed) == 1 else (fields[names[0]], fields[names[1]])
+
+
+def results_of(
+    task: AnyTask, rows: Iterable[Row], options: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """Run rows and yield one record each: the row's own fields, then the result's."""
+    waiting: deque[Mapping[str, Any]] = deque()
+
+    def texts() -> Iterator[Any]:
+        for row in rows:
+            waiting.append(row.fields)
+            yield row.text
+
+    try:
+        results = task.stream(texts(), **options)
+    except TypeError as error:
+        raise InputError(f"task {task.manifest.task.value!r}: {error}") from error
+    everything = isinstance(task, Classifier) and options.get("top_k", 1) != 1
+    for result in results:
+        yield {**waiting.popleft(), **as_record(result, everything=everything)}
+
+
+def as_record(result: Any, *, everything: bool) -> dict[str, Any]:
+    """Turn a result into JSON values; a classification is its best label unless more are asked."""
+    if isinstance(result, Embedding):
+        vector = [float(str(value)) for value in result.vector]  # shortest exact float32
+        return {
+            "embedding": vector,
+            "n_tokens": result.n_tokens,
+            "truncated": result.truncated,
+        }
+    record = dataclasses.asdict(result)
+    labels = record.pop("labels", None)
+    if labels is None:
+        return record
+    return {"labels": labels, **record} if everything else {**labels[0], **record}

@@ -1,0 +1,99 @@
+"""What the tasks give back: frozen values, field names as transformers' pipelines have them.
+
+Every result says `n_tokens`, the tokens of the whole text with special tokens and before any
+cut, and `truncated`, whether the model saw less than that.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """One text as a vector."""
+
+    vector: Floats  # (H,) float32
+    n_tokens: int
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A class and how strongly the model holds it."""
+
+    label: str
+    score: float  # probability for softmax and sigmoid bundles, the raw value for regression
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """The classes of one text, best first."""
+
+    labels: tuple[Label, ...]
+    n_tokens: int
+    truncated: bool
+
+    @property
+    def label(self) -> str:
+        """The best class."""
+        return self.labels[0].label
+
+    @property
+    def score(self) -> float:
+        """The best class's score."""
+        return self.labels[0].score
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """One tagged token or group of tokens."""
+
+    entity: str  # the tag; without its B-/I- prefix when grouped
+    score: float  # probability, the mean over the tokens of a group
+    word: str  # the characters text[start:end]
+    start: int  # in characters of the caller's text
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tagging:
+    """The entities of one text, in reading order."""
+
+    entities: tuple[Entity, ...]
+    n_tokens: int
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The span of the context that answers the question."""
+
+    answer: str  # the characters context[start:end]; empty for "no answer"
+    score: float  # probability of the span: start times end
+    start: int  # in characters of the caller's context
+    end: int
+    n_tokens: int
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One candidate for a masked token."""
+
+    token: int  # vocabulary id
+    token_str: str
+    score: float  # probability over the whole vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """The candidates for every mask of one text: masks in reading order, best candidate first."""
+
+    masks: tuple[tuple[Fill, ...], ...]
+    n_tokens: int
+    truncated: bool

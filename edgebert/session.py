@@ -1,0 +1,75 @@
+"""A batch in, arrays out: the narrow seam behind which the inference engine stands.
+
+The only user of onnxruntime. Another engine is another class with this `run`.
+"""
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import onnxruntime
+
+from edgebert.batching import Batch
+from edgebert.errors import BundleFormatError, InferenceError
+from edgebert.manifest import Graph
+from edgebert.results import Floats, Ints
+
+# Both fusions replace fast operators by slow ones on CPUs: docs/performance.md.
+SLOW_FUSIONS = ["SkipLayerNormFusion", "BiasGeluFusion"]
+FATAL_ONLY = 4  # a failure is raised as an error; onnxruntime must not print it as well
+
+
+class Session(Protocol):
+    """What the engine needs: rows of one length in, the graph's outputs in the manifest's order."""
+
+    def run(self, batch: Batch) -> tuple[Floats, ...]:
+        """Run one batch. Must be safe to call from several threads."""
+        ...
+
+
+class OnnxSession:
+    """One graph in onnxruntime on the CPU, one thread a call; several threads may call it."""
+
+    def __init__(self, folder: Path, graph: Graph) -> None:
+        """Load a graph; its weights are mapped from the bundle's folder, not copied.
+
+        Raises:
+            BundleFormatError: onnxruntime cannot load it.
+        """
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.enable_mem_pattern = False  # patterns are kept per shape: memory would grow
+        options.log_severity_level = FATAL_ONLY
+        try:
+            self._session = onnxruntime.InferenceSession(
+                folder / graph.file,
+                options,
+                providers=["CPUExecutionProvider"],
+                disabled_optimizers=SLOW_FUSIONS,
+            )
+        except Exception as error:  # onnxruntime's own exceptions share no base class
+            raise BundleFormatError(
+                folder / graph.file, f"onnxruntime {onnxruntime.__version__} refuses it: {error}"
+            ) from error
+        self._outputs = list(graph.outputs)
+        self._feeds = graph.inputs
+
+    def run(self, batch: Batch) -> tuple[Floats, ...]:
+        """Run one batch and return the outputs in the manifest's order."""
+        ids = batch.ids
+        feeds = {name: _feed(name, ids, batch) for name in self._feeds}
+        try:
+            return tuple(self._session.run(self._outputs, feeds))
+        except Exception as error:  # as above
+            raise InferenceError(f"onnxruntime failed on a batch of {ids.shape}: {error}") from error
+
+
+def _feed(name: str, ids: Ints, batch: Batch) -> Ints:
+    if name == "input_ids":
+        return ids
+    if name == "token_type_ids":
+        return batch.type_ids
+    if name == "attention_mask":
+        return np.ones_like(ids)
+    raise InferenceError(f"the graph wants an input {name!r} that this runtime does not know")

@@ -1,0 +1,179 @@
+"""Text to rows of token ids, with the way back: offsets into the caller's text.
+
+The only user of `tokenizers`. Nothing is padded. The library's own truncation stays off, because
+it would hide how long a text really was: rows over the limit are cut here, and say so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tokenizers
+
+from edgebert.config import Truncation
+from edgebert.errors import BundleFormatError, InputError
+
+Text = str | tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """One row as the model takes it."""
+
+    text: Text  # as the caller gave it
+    ids: list[int]  # (T,) special tokens included
+    n_tokens: int  # of the whole text, before any cut
+    encoding: tokenizers.Encoding
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the model sees less than the whole text."""
+        return self.n_tokens > len(self.ids)
+
+    @property
+    def type_ids(self) -> list[int]:
+        """(T,) 0 for the first text of a pair and 1 for the second."""
+        return self.encoding.type_ids
+
+    @property
+    def offsets(self) -> list[tuple[int, int]]:
+        """(T,) start and end of each token in characters of its own text."""
+        return self.encoding.offsets
+
+    @property
+    def sequence_ids(self) -> list[int | None]:
+        """(T,) which text of a pair a token is from; None for a special token."""
+        return self.encoding.sequence_ids
+
+    @property
+    def word_ids(self) -> list[int | None]:
+        """(T,) which word of its text a token is from; None for a special token."""
+        return self.encoding.word_ids
+
+
+class Tokenizer:
+    """A bundle's tokenizer and its one limit. May be shared between threads."""
+
+    def __init__(
+        self,
+        tokenizer: tokenizers.Tokenizer,
+        *,
+        max_tokens: int,
+        truncation: Truncation,
+        cut_second_only: bool,
+        needs_offsets: bool,
+    ) -> None:
+        """Take a tokenizer whose own padding and truncation are off.
+
+        Args:
+            tokenizer: of the tokenizers library.
+            max_tokens: limit on a row, special tokens included.
+            truncation: what to do with longer rows.
+            cut_second_only: keep the first text of a pair whole (a question) and cut the other.
+            needs_offsets: whether results point back into the text; skipping them is faster.
+        """
+        self._tokenizer = tokenizer
+        self._max_tokens = max_tokens
+        self._truncation = truncation
+        self._cut_second_only = cut_second_only
+        self._encode = tokenizer.encode_batch if needs_offsets else tokenizer.encode_batch_fast
+
+    def encode(self, texts: Sequence[Text], first_row: int = 0) -> list[Tokens]:
+        """Turn texts, or pairs of texts, into rows.
+
+        Args:
+            texts: what to encode.
+            first_row: the caller's number of the first one, for messages.
+
+        Raises:
+            InputError: a text is not a string, is not Unicode, or is too long under policy
+                `error`; the message names the row.
+        """
+        try:
+            encodings = self._encode(list(texts))
+        except (TypeError, UnicodeEncodeError, OverflowError, ValueError) as error:
+            _find_culprit(texts, first_row)
+            raise InputError(f"rows from {first_row}: cannot be tokenized: {error}") from error
+        rows = []
+        for number, (text, encoding) in enumerate(zip(texts, encodings, strict=True), first_row):
+            ids = encoding.ids
+            full = len(ids)
+            if full > self._max_tokens:
+                encoding = self._shorten(text, number, full)
+                ids = encoding.ids
+            rows.append(Tokens(text, ids, full, encoding))
+        return rows
+
+    def token_id(self, token: str) -> int | None:
+        """Look up a token's id."""
+        return self._tokenizer.token_to_id(token)
+
+    def token(self, token_id: int) -> str:
+        """Give the text of one token."""
+        return self._tokenizer.decode([token_id], skip_special_tokens=False)
+
+    def _shorten(self, text: Text, row: int, full: int) -> tokenizers.Encoding:
+        if self._truncation is Truncation.ERROR:
+            raise InputError(
+                f"row {row}: {full:,} tokens, the model takes {self._max_tokens}; "
+                "shorten it, or allow truncation='cut'"
+            )
+        first, second = (text, None) if isinstance(text, str) else text
+        budget = self._max_tokens - self._tokenizer.num_special_tokens_to_add(second is not None)
+        one = self._tokenizer.encode(first, add_special_tokens=False)
+        if second is None:
+            one.truncate(budget)
+            return self._tokenizer.post_process(one)
+        two = self._tokenizer.encode(second, add_special_tokens=False)
+        keep_one, keep_two = self._share(budget, len(one), len(two), row)
+        one.truncate(keep_one)
+        two.truncate(keep_two)
+        return self._tokenizer.post_process(one, two)
+
+    def _share(self, budget: int, first: int, second: int, row: int) -> tuple[int, int]:
+        """Split the budget between a pair: transformers' `only_second` or `longest_first`."""
+        if self._cut_second_only:
+            if first >= budget:
+                raise InputError(
+                    f"row {row}: the first text alone has {first:,} tokens and leaves no room "
+                    f"for the second; the model takes {self._max_tokens} together"
+                )
+            return first, budget - first
+        shorter, longer = sorted((first, second))
+        if shorter + max(shorter, budget - shorter) > budget:
+            shorter, longer = budget // 2, budget - budget // 2
+        else:
+            longer = budget - shorter
+        return (shorter, longer) if first <= second else (longer, shorter)
+
+
+def open_tokenizer(path: Path) -> tokenizers.Tokenizer:
+    """Read a `tokenizer.json`, its padding and truncation switched off.
+
+    Raises:
+        BundleFormatError: the tokenizers library cannot read it.
+    """
+    try:
+        tokenizer = tokenizers.Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises bare Exception
+        raise BundleFormatError(path, f"is not a tokenizer: {error}") from error
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def _find_culprit(texts: Sequence[Text], first_row: int) -> None:
+    for row, text in enumerate(texts, first_row):
+        parts = text if isinstance(text, tuple) else (text,)
+        if isinstance(text, tuple) and len(parts) != 2:
+            raise InputError(f"row {row}: a tuple of {len(parts)}; a pair has two texts")
+        for part in parts:
+            if not isinstance(part, str):
+                raise InputError(f"row {row}: {type(part).__name__}, expected a string")
+            try:
+                part.encode()
+            except UnicodeEncodeError as error:
+                raise InputError(
+                    f"row {row}: not Unicode text, character {error.start} is a lone surrogate "
+                    f"(U+{ord(part[error.start]):04X}); read the source with the right encoding"
+                ) from error

@@ -1,0 +1,151 @@
+"""Record what reaches the linears of a model on sample rows of token ids.
+
+Runs the fp32 graph with the inputs of its linears as outputs, one row of ids at a time, because a
+bundle runs its texts unpadded too. Kept of a group's input: a few vectors of each text, chosen
+with a fixed seed, and the largest and smallest value of every channel in each text, from which
+the range that a dynamically quantized run would see follows exactly for any scaling of channels.
+What is done with them is `smooth.py`'s and `quantize.py`'s.
+"""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from edgebert.manifest import Task
+from edgebert.results import Floats, Ints
+from edgebert_export.canonical import Model
+from edgebert_export.errors import ExportError
+from edgebert_export.heads import Outputs, build_graph
+from edgebert_export.onnx_writer import GraphWriter, WeightFile
+from edgebert_export.plan import Plan
+
+SEED = 0
+# MASK_EVERY-th token of a masked LM's rows is masked: BERT's training masked 15 % (Devlin et al.
+# 2019, section 3.1), and the decoder of the main graph sees nothing but masked tokens.
+MASK_EVERY = 7
+# as the runtime loads a bundle: these two fusions make the graph slower (DESIGN.md section 2)
+SLOW_FUSIONS = {"SkipLayerNormFusion", "BiasGeluFusion"}
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """What reached the linears of one group."""
+
+    vectors: Floats  # (N, in)
+    texts: Ints  # (N,) the text that each vector is of
+    largest: Floats  # (texts, in) per channel, over all vectors of the text
+    smallest: Floats  # (texts, in)
+
+
+Calibration = Mapping[str, Samples]
+
+
+def calibrate(
+    model: Model,
+    outputs: Outputs,
+    rows: Sequence[Sequence[int]],
+    *,
+    max_vectors: int,
+    threads: int,
+    progress: Callable[[float], None] | None = None,
+) -> Calibration:
+    """Run the fp32 model and record the inputs of its groups of linears.
+
+    Args:
+        model: what to run.
+        outputs: what the bundle is for; a group that its main graph does not reach is not in it.
+        rows: token ids of each text, special tokens included.
+        max_vectors: how many vectors to keep of each group; at least one of each text is.
+        threads: for onnxruntime.
+        progress: told the share that is done, 0 to 1.
+
+    Returns:
+        The samples of each group: "0.qkv", "0.o", "0.f1", "0.f2", ..., and "decoder" for a masked LM.
+
+    Raises:
+        ExportError: no rows, an empty one, or one longer than the model's positions.
+    """
+    _check(model, rows)
+    keep = max(1, max_vectors // len(rows))
+    found: dict[str, list[tuple[Floats, Floats, Floats]]] = {}
+    with tempfile.TemporaryDirectory(prefix="edgebert-") as folder:
+        session, groups, with_types = _open(model, outputs, Path(folder), threads)
+        for number, row in enumerate(rows):
+            ids = np.array([_masked(row, outputs)], np.int64)
+            inputs = {"input_ids": ids}
+            if with_types:
+                inputs["token_type_ids"] = np.zeros_like(ids)
+            values = session.run(list(groups.values()), inputs)
+            for group, value in zip(groups, values, strict=True):
+                found.setdefault(group, []).append(_reduce(value, keep, number))
+            if progress is not None:
+                progress((number + 1) / len(rows))
+        del session  # before its folder: a mapped file cannot be deleted on Windows
+    return {group: _join(parts) for group, parts in found.items()}
+
+
+def _check(model: Model, rows: Sequence[Sequence[int]]) -> None:
+    if not rows:
+        raise ExportError("calibration needs at least one row of token ids, got none")
+    for number, row in enumerate(rows):
+        if not 0 < len(row) <= model.positions:
+            raise ExportError(
+                f"calibration row {number} has {len(row)} tokens, expected 1 to "
+                f"{model.positions}, the model's positions"
+            )
+
+
+def _open(
+    model: Model, outputs: Outputs, folder: Path, threads: int
+) -> tuple[onnxruntime.InferenceSession, dict[str, str], bool]:
+    """Build the fp32 graph, group inputs exposed, and say which value is which group's."""
+    weights = WeightFile(folder / "model.weights")
+    writer = GraphWriter(weights)
+    graph = build_graph(writer, model, Plan(), outputs, masked=False)
+    for value in graph.group_inputs.values():
+        writer.expose(value)
+    writer.write(folder / "model.onnx")
+    weights.close()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(
+        folder / "model.onnx",
+        options,
+        providers=["CPUExecutionProvider"],
+        disabled_optimizers=SLOW_FUSIONS,
+    )
+    with_types = "token_type_ids" in {value.name for value in session.get_inputs()}
+    return session, dict(graph.group_inputs), with_types
+
+
+def _masked(row: Sequence[int], outputs: Outputs) -> list[int]:
+    ids = list(row)
+    if outputs.task is Task.FILL and outputs.mask_id is not None:
+        ids[len(ids) // 2 :: MASK_EVERY] = [outputs.mask_id] * len(ids[len(ids) // 2 :: MASK_EVERY])
+        ids[len(ids) // 2 :: -MASK_EVERY]
+    return ids
+
+
+def _reduce(value: Floats, keep: int, number: int) -> tuple[Floats, Floats, Floats]:
+    """Choose vectors of one text; the same ones in every group with as many."""
+    vectors = value.reshape(-1, value.shape[-1])  # (B, T, in) or, at the decoder, (K, in)
+    if len(vectors) > keep:
+        chosen = np.random.default_rng((SEED, number)).choice(len(vectors), keep, replace=False)
+        kept = vectors[np.sort(chosen)]
+    else:
+        kept = vectors
+    return kept.copy(), vectors.max(axis=0), vectors.min(axis=0)
+
+
+def _join(parts: Sequence[tuple[Floats, Floats, Floats]]) -> Samples:
+    counts = [len(vectors) for vectors, _, _ in parts]
+    return Samples(
+        vectors=np.concatenate([vectors for vectors, _, _ in parts]),
+        texts=np.repeat(np.arange(len(parts), dtype=np.int64), counts),
+        largest=np.stack([largest for _, largest, _ in parts]),
+        smallest=np.stack([smallest for _, _, smallest in parts]),
+    )

@@ -1,0 +1,285 @@
+"""The canonical encoder: one naming of sizes and tensors for every family.
+
+Reads a checkpoint through its family's table. Linear weights are turned to (in, out), token types
+that never vary are folded into the positions, and the rows that a RoBERTa position table keeps for
+padding are dropped, so that nothing after this file knows the family.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgebert.manifest import Encoder
+from edgebert.results import Floats
+from edgebert_export.checkpoint import Checkpoint
+from edgebert_export.errors import ExportError, UnsupportedModelError
+from edgebert_export.families import FAMILIES, Family, Head, supported_architectures
+
+ACTIVATIONS = {"gelu": "gelu", "relu": "relu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh"}
+LINEARS = ("q", "k", "v", "o", "f1", "f2")
+NORMS = ("attention_norm", "ffn_norm")
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """y = x @ weight + bias."""
+
+    weight: Floats  # (in, out)
+    bias: Floats  # (out,)
+
+
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """Layer normalization's two vectors."""
+
+    weight: Floats  # (H,)
+    bias: Floats  # (H,)
+
+
+@dataclass(frozen=True, slots=True)
+class HeadWeights:
+    """What stands on the encoder."""
+
+    head: Head
+    dense: Linear | None
+    activation: str | None
+    norm: Norm | None
+    output: Linear
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A checkpoint in canonical form."""
+
+    family: Family
+    architecture: str
+    encoder: Encoder
+    activation: str
+    epsilon: float
+    positions: int  # rows that real tokens may take
+    word: Floats  # (V, H)
+    position: Floats  # (positions, H); row 0 is the first token's
+    types: Floats | None  # (S, H); None where the family has no token types
+    embedding_norm: Norm
+    linears: Mapping[str, Linear]  # "3.f1" -> layer 3's first feed-forward linear
+    norms: Mapping[str, Norm]  # "3.ffn_norm"
+    pooler: Linear | None
+    head: HeadWeights | None
+
+
+def read_model(checkpoint: Checkpoint, *, encoder_only: bool = False) -> Model:
+    """Read a checkpoint of any known family.
+
+    Args:
+        checkpoint: the opened checkpoint.
+        encoder_only: leave a head aside and take the encoder below it.
+
+    Raises:
+        UnsupportedModelError: the architecture, or a setting of it, is not one that is built.
+        ExportError: a tensor is missing or disagrees with the configuration.
+    """
+    architecture, family = identify(checkpoint)
+    sizes = _sizes(checkpoint, family)
+    encoder = Encoder(**{name: sizes[name] for name in sizes if name != "positions"})
+    if encoder.hidden % encoder.heads:
+        raise ExportError(
+            f"{checkpoint.path}: hidden size {encoder.hidden} is not a multiple of "
+            f"{encoder.heads} attention heads"
+        )
+    prefix = family.prefix if f"{family.prefix}{_first(family)}" in checkpoint.loaders else ""
+    reader = _TensorReader(checkpoint, prefix)
+    hidden, wide = encoder.hidden, encoder.intermediate
+    widths = dict.fromkeys(("q", "k", "v", "o"), (hidden, hidden))
+    widths |= {"f1": (hidden, wide), "f2": (wide, hidden)}
+    head = None if encoder_only else family.heads.get(architecture)
+    word = reader.table(family.embeddings["word"], (encoder.vocabulary, hidden))
+    position = reader.table(family.embeddings["position"], (sizes["positions"], hidden))
+    activation = _activation(checkpoint, family)
+    return Model(
+        family=family,
+        architecture=architecture,
+        encoder=encoder,
+        activation=activation,
+        epsilon=float(checkpoint.config.get("layer_norm_eps", family.norm_epsilon)),
+        positions=sizes["positions"] - _position_offset(checkpoint, family),
+        word=word,
+        position=position[_position_offset(checkpoint, family) :],
+        types=_types(checkpoint, family, reader, hidden),
+        embedding_norm=reader.norm(family.embeddings["norm"], hidden),
+        linears={
+            f"{number}.{name}": reader.linear(family.layer[name].format(number), *widths[name])
+            for number in range(encoder.layers)
+            for name in LINEARS
+        },
+        norms={
+            f"{number}.{name}": reader.norm(family.layer[name].format(number), hidden)
+            for number in range(encoder.layers)
+            for name in NORMS
+        },
+        pooler=_pooler(reader, family, hidden),
+        head=_read_head(checkpoint, head, activation, word) if head else None,
+    )
+
+
+def identify(checkpoint: Checkpoint) -> tuple[str, Family]:
+    """Find the family and the one architecture that a configuration states."""
+    config, path = checkpoint.config, checkpoint.path
+    stated = config.get("architectures")
+    known = ", ".join(supported_architectures())
+    if not isinstance(stated, list) or len(stated) != 1 or not isinstance(stated[0], str):
+        raise UnsupportedModelError(
+            f"{path}: config.json states architectures {stated!r}; expected exactly one of: {known}"
+        )
+    architecture = stated[0]
+    for family in FAMILIES.values():
+        if architecture in family.heads or architecture in family.encoders:
+            break
+    else:
+        raise UnsupportedModelError(
+            f"{path}: architecture {architecture!r} is not one that edgebert builds; it builds: "
+            f"{known}"
+        )
+    model_type = config.get("model_type", family.name)
+    if model_type != family.name:
+        raise UnsupportedModelError(
+            f"{path}: config.json says model_type {model_type!r} and architecture "
+            f"{architecture!r}; the two are of different families"
+        )
+    for key, wanted in family.required.items():
+        if config.get(key, wanted) != wanted:
+            raise UnsupportedModelError(
+                f"{path}: config.json says {key} = {config[key]!r}; only {wanted!r} is built"
+            )
+    return architecture, family
+
+
+def _first(family: Family) -> str:
+    return f"{family.embeddings['word']}.weight"
+
+
+def _sizes(checkpoint: Checkpoint, family: Family) -> dict[str, int]:
+    sizes = {}
+    for name, key in family.shape.items():
+        value = checkpoint.config.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ExportError(
+                f"{checkpoint.path}: config.json says {key} = {value!r}, expected a whole "
+                "number of 1 or more"
+            )
+        sizes[name] = value
+    return sizes
+
+
+def _activation(checkpoint: Checkpoint, family: Family) -> str:
+    stated = checkpoint.config.get(family.activation_key, "gelu")
+    if stated not in ACTIVATIONS:
+        raise UnsupportedModelError(
+            f"{checkpoint.path}: activation {stated!r} is not built; known: {', '.join(ACTIVATIONS)}"
+        )
+    return ACTIVATIONS[stated]
+
+
+def _position_offset(checkpoint: Checkpoint, family: Family) -> int:
+    if not family.positions_follow_padding:
+        return 0
+    return int(checkpoint.config.get("pad_token_id", 1)) + 1
+
+
+def _types(
+    checkpoint: Checkpoint, family: Family, reader: "_TensorReader", hidden: int
+) -> Floats | None:
+    if "type" not in family.embeddings:
+        return None
+    kinds = checkpoint.config.get("type_vocab_size", 2)
+    return reader.table(family.embeddings["type"], (kinds, hidden))
+
+
+def _pooler(reader: "_TensorReader", family: Family, hidden: int) -> Linear | None:
+    if family.pooler is None or not reader.has(family.pooler):
+        return None
+    return reader.linear(family.pooler, hidden, hidden)
+
+
+def _read_head(
+    checkpoint: Checkpoint, head: Head, activation: str, word: Floats
+) -> HeadWeights:
+    reader = _TensorReader(checkpoint, "")
+    vocabulary, hidden = word.shape
+    try:
+        dense = reader.linear(head.dense, hidden, hidden) if head.dense else None
+        norm = reader.norm(head.norm, hidden) if head.norm else None
+        output = _output(reader, head, word)
+    except ExportError as error:
+        raise ExportError(
+            f"{error}. config.json promises a head for {head.task.value!r} that the weights do not "
+            "hold: either the checkpoint is of the bare encoder, or its `architectures` is wrong"
+        ) from error
+    return HeadWeights(
+        head=head,
+        dense=dense,
+        activation=(head.activation or activation) if dense else None,
+        norm=norm,
+        output=output,
+    )
+
+
+def _output(reader: "_TensorReader", head: Head, word: Floats) -> Linear:
+    weight_name = f"{head.output}.weight"
+    if head.tied and not reader.has(head.output):
+        weight = word
+    else:
+        weight = reader.checkpoint.tensor(weight_name)
+        if weight.ndim != 2 or weight.shape[1] != word.shape[1]:
+            raise ExportError(
+                f"{reader.checkpoint.path}: tensor {weight_name!r} is {weight.shape}, expected "
+                f"(labels, {word.shape[1]})"
+            )
+    bias_name = head.output_bias or f"{head.output}.bias"
+    bias = reader.checkpoint.tensor(bias_name, (weight.shape[0],))
+    return Linear(np.ascontiguousarray(weight.T), bias)
+
+
+@dataclass(frozen=True, slots=True)
+class _TensorReader:
+    checkpoint: Checkpoint
+    prefix: str
+
+    def has(self, name: str) -> bool:
+        return f"{self.prefix}{name}.weight" in self.checkpoint.loaders
+
+    def table(self, name: str, shape: tuple[int, int]) -> Floats:
+        return self.checkpoint.tensor(f"{self.prefix}{name}.weight", shape)
+
+    def linear(self, name: str, inputs: int, outputs: int) -> Linear:
+        full = f"{self.prefix}{name}"
+        weight = self.checkpoint.tensor(f"{full}.weight", (outputs, inputs))
+        return Linear(
+            np.ascontiguousarray(weight.T), self.checkpoint.tensor(f"{full}.bias", (outputs,))
+        )
+
+    def norm(self, name: str, hidden: int) -> Norm:
+        full = f"{self.prefix}{name}"
+        return Norm(
+            self.checkpoint.tensor(f"{full}.weight", (hidden,)),
+            self.checkpoint.tensor(f"{full}.bias", (hidden,)),
+        )
+
+
+def labels_of(config: Mapping[str, Any], count: int) -> tuple[str, ...]:
+    """Read the label names in order of their ids.
+
+    Raises:
+        ExportError: `id2label` does not name exactly the head's outputs.
+    """
+    stated = config.get("id2label") or {str(i): f"LABEL_{i}" for i in range(count)}
+    if not isinstance(stated, dict):
+        raise ExportError(f"config.json: id2label is {type(stated).__name__}, expected an object")
+    names = {str(key): str(value) for key, value in stated.items()}
+    if set(names) != {str(i) for i in range(count)}:
+        raise ExportError(
+            f"config.json: id2label names {len(names)} labels, the head has {count} outputs; "
+            "correct id2label"
+        )
+    return tuple(names[str(i)] for i in range(count))

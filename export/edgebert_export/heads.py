@@ -1,0 +1,210 @@
+"""Build what stands on the encoder: pooling, classifiers, span and vocabulary heads.
+
+Everything that shrinks the output happens in the graph, so no (B, T, H) array leaves it in the
+main graph. The masked graph keeps the outputs that other tools expect.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgebert.manifest import Pooling, PoolingMode, Task
+from edgebert_export.canonical import HeadWeights, Linear, Model
+from edgebert_export.errors import UnsupportedModelError
+from edgebert_export.graph import (
+    ACTIVATIONS,
+    EncoderGraph,
+    Signature,
+    build_encoder,
+    declare_inputs,
+    float_linear,
+    layer_norm,
+    quantize_input,
+    quantized_linear,
+)
+from edgebert_export.graph import QuantizedValue
+from edgebert_export.onnx_writer import GraphWriter
+from edgebert_export.plan import DECODER, Plan, QuantizedLinear
+
+SMALLEST_NORM = 1e-12  # as torch.nn.functional.normalize
+SMALLEST_COUNT = 1e-9  # as sentence-transformers' mean pooling
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What a bundle's graphs give back."""
+
+    task: Task
+    pooling: Pooling | None
+    mask_id: int | None  # vocabulary id of the mask token, for masked LM
+
+
+def takes_types(model: Model, task: Task, *, masked: bool) -> bool:
+    """Whether a graph has token_type_ids: where a text pair can be told apart by them."""
+    several = model.types is not None and len(model.types) > 1
+    return several and (masked or task in (Task.CLASSIFY, Task.ANSWER))
+
+
+def build_graph(
+    writer: GraphWriter, model: Model, plan: Plan, outputs: Outputs, *, masked: bool
+) -> EncoderGraph:
+    """Build one whole graph of a bundle."""
+    graph = EncoderGraph(writer, model, plan)
+    types = takes_types(model, outputs.task, masked=masked)
+    signature = declare_inputs(writer, types=types, masked=masked)
+    cls_only = outputs.task is Task.CLASSIFY or (
+        outputs.pooling is not None
+        and outputs.pooling.mode in (PoolingMode.CLS, PoolingMode.POOLER)
+    )
+    first_row_only = cls_only and not (masked and outputs.task is Task.EMBED)
+    hidden = build_encoder(graph, signature, first_row_only=first_row_only)
+    HEADS[outputs.task](graph, signature, hidden, outputs)
+    return graph
+
+
+def _embed_head(
+    graph: EncoderGraph, signature: Signature, hidden: str, outputs: Outputs
+) -> None:
+    writer, model = graph.writer, graph.model
+    pooling = outputs.pooling
+    if pooling is None:
+        raise TypeError("an embedding graph needs a pooling")
+    if signature.mask is not None:
+        writer.output(hidden, "last_hidden_state", ("batch", "tokens", model.encoder.hidden))
+    pooled = POOLINGS[pooling.mode](graph, hidden, signature.mask)
+    if pooling.normalize:
+        axes = writer.constant("last_axis", np.array([-1], np.int64))
+        length = writer.node("ReduceL2", [pooled, axes], "vector_length", keepdims=1)
+        least = writer.constant("smallest_norm", np.array(SMALLEST_NORM, np.float32))
+        length = writer.node("Max", [length, least], "vector_length_bounded")
+        pooled = writer.node("Div", [pooled, length], "vector_unit")
+    writer.output(pooled, "sentence_embedding", ("batch", model.encoder.hidden))
+
+
+def _first_row(graph: EncoderGraph, hidden: str) -> str:
+    index = graph.writer.constant("zero_scalar", np.array(0, np.int64))
+    return graph.writer.node("Gather", [hidden, index], "cls_row", axis=1)
+
+
+def _cls(graph: EncoderGraph, hidden: str, mask: str | None) -> str:
+    return _first_row(graph, hidden)
+
+
+def _pooler(graph: EncoderGraph, hidden: str, mask: str | None) -> str:
+    if graph.model.pooler is None:
+        raise UnsupportedModelError("pooling 'pooler' was asked for, the checkpoint has no pooler")
+    row = float_linear(graph.writer, "pooler", graph.model.pooler, _first_row(graph, hidden))
+    return graph.writer.node("Tanh", [row], "pooler_output")
+
+
+def _mask_column(graph: EncoderGraph, mask: str) -> str:
+    writer = graph.writer
+    column = writer.node("Cast", [mask], "mask_float", to=1)
+    axis = writer.constant("last_axis", np.array([-1], np.int64))
+    return writer.node("Unsqueeze", [column, axis], "mask_column")
+
+
+def _mean(graph: EncoderGraph, hidden: str, mask: str | None) -> str:
+    writer = graph.writer
+    axis = writer.constant("token_axis", np.array([1], np.int64))
+    if mask is None:
+        return writer.node("ReduceMean", [hidden, axis], "mean", keepdims=0)
+    column = _mask_column(graph, mask)
+    kept = writer.node("Mul", [hidden, column], "kept")
+    total = writer.node("ReduceSum", [kept, axis], "kept_sum", keepdims=0)
+    count = writer.node("ReduceSum", [column, axis], "kept_count", keepdims=0)
+    least = writer.constant("smallest_count", np.array(SMALLEST_COUNT, np.float32))
+    count = writer.node("Max", [count, least], "kept_count_bounded")
+    return writer.node("Div", [total, count], "mean")
+
+
+def _max(graph: EncoderGraph, hidden: str, mask: str | None) -> str:
+    writer = graph.writer
+    axis = writer.constant("token_axis", np.array([1], np.int64))
+    if mask is not None:
+        column = writer.node("Cast", [_mask_column(graph, mask)], "mask_flag", to=9)
+        least = writer.constant("smallest", np.array(np.finfo(np.float32).min, np.float32))
+        hidden = writer.node("Where", [column, hidden, least], "kept")
+    return writer.node("ReduceMax", [hidden, axis], "max", keepdims=0)
+
+
+POOLINGS: dict[PoolingMode, Callable[[EncoderGraph, str, str | None], str]] = {
+    PoolingMode.CLS: _cls,
+    PoolingMode.MEAN: _mean,
+    PoolingMode.MAX: _max,
+    PoolingMode.POOLER: _pooler,
+}
+
+
+def _head_weights(model: Model) -> HeadWeights:
+    if model.head is None:
+        raise TypeError("this graph needs a head and the model has none")
+    return model.head
+
+
+def _before_output(graph: EncoderGraph, value: str) -> str:
+    head = _head_weights(graph.model)
+    if head.dense is not None:
+        value = float_linear(graph.writer, "head.dense", head.dense, value)
+        value = ACTIVATIONS[head.activation or ""](graph.writer, value, "head.activation")
+    if head.norm is not None:
+        value = layer_norm(graph.writer, value, head.norm, "head.norm", graph.model.epsilon)
+    return value
+
+
+def _output(graph: EncoderGraph, value: str) -> str:
+    head = _head_weights(graph.model)
+    return float_linear(graph.writer, "head.output", head.output, value)
+
+
+def _classify_head(
+    graph: EncoderGraph, signature: Signature, hidden: str, outputs: Outputs
+) -> None:
+    row = _before_output(graph, _first_row(graph, hidden))
+    graph.writer.output(_output(graph, row), "logits", ("batch", "labels"))
+
+
+def _tag_head(graph: EncoderGraph, signature: Signature, hidden: str, outputs: Outputs) -> None:
+    logits = _output(graph, _before_output(graph, hidden))
+    graph.writer.output(logits, "logits", ("batch", "tokens", "labels"))
+
+
+def _answer_head(graph: EncoderGraph, signature: Signature, hidden: str, outputs: Outputs) -> None:
+    writer = graph.writer
+    logits = _output(graph, _before_output(graph, hidden))
+    for index, name in enumerate(("start_logits", "end_logits")):
+        place = writer.constant(f"index_{index}", np.array(index, np.int64))
+        column = writer.node("Gather", [logits, place], f"{name}_column", axis=2)
+        writer.output(column, name, ("batch", "tokens"))
+
+
+def _fill_head(graph: EncoderGraph, signature: Signature, hidden: str, outputs: Outputs) -> None:
+    """The main graph scores the masked tokens alone: (K, V) for K masks in reading order."""
+    writer = graph.writer
+    if signature.mask is None:
+        wanted = writer.constant("mask_id", np.array(outputs.mask_id, np.int64))
+        places = writer.node("Equal", [signature.ids, wanted], "is_mask")
+        places = writer.node("NonZero", [places], "mask_places")
+        places = writer.node("Transpose", [places], "mask_rows", perm=[1, 0])
+        hidden = writer.node("GatherND", [hidden, places], "masked_hidden")
+    value = _before_output(graph, hidden)
+    output = graph.plan.linears.get(DECODER, _head_weights(graph.model).output)
+    quantized = quantize_input(graph, DECODER, value)
+    if isinstance(output, QuantizedLinear) and isinstance(quantized, QuantizedValue):
+        logits = quantized_linear(writer, DECODER, output, quantized)
+    elif isinstance(output, Linear) and isinstance(quantized, str):
+        logits = float_linear(writer, DECODER, output, quantized)
+    else:
+        raise TypeError("plan quantizes one of the decoder's weight and input")
+    shape = ("masks",) if signature.mask is None else ("batch", "tokens")
+    writer.output(logits, "logits", (*shape, "vocabulary"))
+
+
+HEADS: dict[Task, Callable[[EncoderGraph, Signature, str, Outputs], None]] = {
+    Task.EMBED: _embed_head,
+    Task.CLASSIFY: _classify_head,
+    Task.TAG: _tag_head,
+    Task.ANSWER: _answer_head,
+    Task.FILL: _fill_head,
+}

@@ -1,0 +1,191 @@
+"""Read a checkpoint's tokenizer, whichever files it comes in, into one `tokenizers.Tokenizer`.
+
+`tokenizer.json` is taken as it is but for three things: padding and truncation are switched off,
+and settings that transformers applies on top of it from `tokenizer_config.json` are applied here.
+Without it, WordPiece is built from `vocab.txt` and byte-level BPE from `vocab.json` and
+`merges.txt`, as transformers' converters build them.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tokenizers import (
+    AddedToken,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+)
+
+from edgebert_export.checkpoint import read_json_object
+from edgebert_export.errors import ExportError
+
+NO_LIMIT = 1_000_000  # transformers writes 1e30 for "no limit"; no position table is this long
+SPECIAL = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+BERT_SPECIAL = ("[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]")
+ROBERTA_SPECIAL = ("<unk>", "</s>", "<pad>", "<s>", "<mask>")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerFiles:
+    """A checkpoint's tokenizer and what its configuration says besides."""
+
+    tokenizer: Tokenizer
+    max_tokens: int | None
+    unknown_id: int | None
+    mask_token: str | None
+
+
+def read_tokenizer(folder: Path, vocabulary: int) -> TokenizerFiles:
+    """Read the tokenizer of a checkpoint.
+
+    Args:
+        folder: the checkpoint.
+        vocabulary: rows of the word embedding table.
+
+    Raises:
+        ExportError: there is none, it is damaged, or it gives ids that the table has no row for.
+    """
+    config = read_json_object(folder / "tokenizer_config.json") or {}
+    special = read_json_object(folder / "special_tokens_map.json") or {}
+    names = {key: _token_text(config.get(key, special.get(key))) for key in SPECIAL}
+    try:
+        tokenizer = _open(folder, config, names)
+    except ExportError:
+        raise
+    except Exception as error:  # the tokenizers library raises bare Exception
+        raise ExportError(f"{folder}: its tokenizer is damaged: {error}") from error
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    _check_vocabulary(folder, tokenizer, vocabulary)
+    limit = config.get("model_max_length")
+    mask = names["mask_token"] or next(
+        (token for token in ("[MASK]", "<mask>") if tokenizer.token_to_id(token) is not None), None
+    )
+    unknown = names["unk_token"] or next(
+        (token for token in ("[UNK]", "<unk>") if tokenizer.token_to_id(token) is not None), None
+    )
+    return TokenizerFiles(
+        tokenizer=tokenizer,
+        max_tokens=int(limit) if isinstance(limit, int | float) and limit < NO_LIMIT else None,
+        unknown_id=tokenizer.token_to_id(unknown) if unknown else None,
+        mask_token=mask,
+    )
+
+
+def _token_text(value: object) -> str | None:
+    if isinstance(value, Mapping):
+        value = value.get("content")
+    return value if isinstance(value, str) else None
+
+
+def _open(folder: Path, config: Mapping[str, Any], names: Mapping[str, str | None]) -> Tokenizer:
+    if (folder / "tokenizer.json").is_file():
+        return _with_settings(Tokenizer.from_file(str(folder / "tokenizer.json")), config)
+    if (folder / "vocab.txt").is_file():
+        return _wordpiece(folder / "vocab.txt", config, names)
+    if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+        return _byte_level(folder, config, names)
+    raise ExportError(
+        f"{folder}: no tokenizer: expected tokenizer.json, vocab.txt, or vocab.json with merges.txt"
+    )
+
+
+def _with_settings(tokenizer: Tokenizer, config: Mapping[str, Any]) -> Tokenizer:
+    """Apply what transformers' BertTokenizerFast sets on the normalizer when it loads."""
+    state = json.loads(tokenizer.to_str())
+    normalizer = state.get("normalizer") or {}
+    if normalizer.get("type") != "BertNormalizer":
+        return tokenizer
+    wanted = {
+        ours: config.get(theirs, normalizer.get(ours))
+        for ours, theirs in (
+            ("lowercase", "do_lower_case"),
+            ("strip_accents", "strip_accents"),
+            ("handle_chinese_chars", "tokenize_chinese_chars"),
+        )
+    }
+    if any(normalizer.get(key) != value for key, value in wanted.items()):
+        tokenizer.normalizer = normalizers.BertNormalizer(
+            clean_text=normalizer.get("clean_text", True), **wanted
+        )
+    return tokenizer
+
+
+def _named(names: Mapping[str, str | None], defaults: tuple[str, ...]) -> dict[str, str]:
+    return {key: names[key] or default for key, default in zip(SPECIAL, defaults, strict=True)}
+
+
+def _require(tokenizer: Tokenizer, folder: Path, token: str) -> int:
+    found = tokenizer.token_to_id(token)
+    if found is None:
+        raise ExportError(f"{folder}: its vocabulary has no {token!r}, which every row needs")
+    return int(found)
+
+
+def _wordpiece(
+    path: Path, config: Mapping[str, Any], names: Mapping[str, str | None]
+) -> Tokenizer:
+    special = _named(names, BERT_SPECIAL)
+    tokenizer = Tokenizer(
+        models.WordPiece(models.WordPiece.read_file(str(path)), unk_token=special["unk_token"])
+    )
+    tokenizer.normalizer = normalizers.BertNormalizer(
+        clean_text=True,
+        handle_chinese_chars=config.get("tokenize_chinese_chars", True),
+        strip_accents=config.get("strip_accents"),
+        lowercase=config.get("do_lower_case", True),
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece(prefix="##")
+    cls, sep = special["cls_token"], special["sep_token"]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{cls}:0 $A:0 {sep}:0",
+        pair=f"{cls}:0 $A:0 {sep}:0 $B:1 {sep}:1",
+        special_tokens=[(token, _require(tokenizer, path, token)) for token in (cls, sep)],
+    )
+    tokenizer.add_special_tokens(
+        [token for token in special.values() if tokenizer.token_to_id(token) is not None]
+    )
+    return tokenizer
+
+
+def _byte_level(
+    folder: Path, config: Mapping[str, Any], names: Mapping[str, str | None]
+) -> Tokenizer:
+    special = _named(names, ROBERTA_SPECIAL)
+    spaced = bool(config.get("add_prefix_space", False))
+    bpe = models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt"))
+    tokenizer = Tokenizer(bpe)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=spaced)
+    tokenizer.decoder = decoders.ByteLevel()
+    cls, sep = special["cls_token"], special["sep_token"]
+    tokenizer.post_processor = processors.RobertaProcessing(
+        (sep, _require(tokenizer, folder, sep)),
+        (cls, _require(tokenizer, folder, cls)),
+        trim_offsets=True,
+        add_prefix_space=spaced,
+    )
+    # transformers lets <mask> take the space before it, so that "a <mask>" is one word apart
+    tokenizer.add_special_tokens(
+        [
+            AddedToken(token, lstrip=key == "mask_token", special=True, normalized=False)
+            for key, token in special.items()
+            if tokenizer.token_to_id(token) is not None
+        ]
+    )
+    return tokenizer
+
+
+def _check_vocabulary(folder: Path, tokenizer: Tokenizer, vocabulary: int) -> None:
+    token, highest = max(tokenizer.get_vocab().items(), key=lambda entry: entry[1])
+    if highest >= vocabulary:
+        raise ExportError(
+            f"{folder}: the tokenizer gives ids up to {highest} ({token!r}), the embedding table "
+            f"has {vocabulary} rows; the two are not of the same model"
+        )

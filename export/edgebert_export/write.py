@@ -1,0 +1,56 @@
+"""Write the files of a bundle into a folder: graphs, weights, tokenizer, configuration."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edgebert.manifest import Graph, Graphs, Task
+from edgebert_export.canonical import Model
+from edgebert_export.checkpoint import dump_json
+from edgebert_export.heads import Outputs, build_graph, takes_types
+from edgebert_export.onnx_writer import GraphWriter, WeightFile
+from edgebert_export.plan import Plan
+from edgebert_export.tokenizer_files import TokenizerFiles
+
+WEIGHTS_NAME = "model.weights"
+GRAPH_NAMES = {"main": "model.onnx", "masked": "model_masked.onnx"}
+OUTPUT_NAMES: Mapping[Task, tuple[str, ...]] = {
+    Task.EMBED: ("sentence_embedding",),
+    Task.CLASSIFY: ("logits",),
+    Task.TAG: ("logits",),
+    Task.ANSWER: ("start_logits", "end_logits"),
+    Task.FILL: ("logits",),
+}
+
+
+def write_graphs(folder: Path, model: Model, plan: Plan, outputs: Outputs) -> Graphs:
+    """Write both graphs over one weights file and describe them."""
+    described = {}
+    with WeightFile(folder / WEIGHTS_NAME) as weights:
+        for kind, masked in (("main", False), ("masked", True)):
+            writer = GraphWriter(weights)
+            build_graph(writer, model, plan, outputs, masked=masked)
+            writer.write(folder / GRAPH_NAMES[kind])
+            described[kind] = _describe(GRAPH_NAMES[kind], model, outputs.task, masked=masked)
+    return Graphs(**described)
+
+
+def _describe(file: str, model: Model, task: Task, *, masked: bool) -> Graph:
+    types = takes_types(model, task, masked=masked)
+    names = OUTPUT_NAMES[task]
+    return Graph(
+        file=file,
+        inputs=(
+            "input_ids",
+            *(("attention_mask",) if masked else ()),
+            *(("token_type_ids",) if types else ()),
+        ),
+        outputs=("last_hidden_state", *names) if masked and task is Task.EMBED else names,
+    )
+
+
+def write_texts(folder: Path, tokenizer: TokenizerFiles, config: Mapping[str, Any]) -> None:
+    """Write the tokenizer and the checkpoint's own configuration."""
+    (folder / "tokenizer.json").write_text(tokenizer.tokenizer.to_str(), encoding="utf-8")
+    (folder / "config.json").write_bytes(dump_json(dict(config)))
+
