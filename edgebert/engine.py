@@ -149,4 +149,3 @@ class Engine:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._threads, "edgebert")
             return self._pool
-

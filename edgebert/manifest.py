@@ -122,9 +122,7 @@ class Graphs:
     @classmethod
     def read(cls, reader: Reader) -> "Graphs":
         """Read the JSON object."""
-        graphs = cls(
-            main=Graph.read(reader.part("main")), masked=Graph.read(reader.part("masked"))
-        )
+        graphs = cls(main=Graph.read(reader.part("main")), masked=Graph.read(reader.part("masked")))
         reader.finish()
         return graphs
 
@@ -153,7 +151,7 @@ class Quantization:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parity:
-    """How near this bundle comes to the fp32 graph of the same checkpoint, as export measured it."""
+    """How near this bundle comes to the fp32 graph of its checkpoint, as export measured it."""
 
     texts: int  # how many
     source: str  # where they are from

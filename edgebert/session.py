@@ -62,7 +62,9 @@ class OnnxSession:
         try:
             return tuple(self._session.run(self._outputs, feeds))
         except Exception as error:  # as above
-            raise InferenceError(f"onnxruntime failed on a batch of {ids.shape}: {error}") from error
+            raise InferenceError(
+                f"onnxruntime failed on a batch of {ids.shape}: {error}"
+            ) from error
 
 
 def _feed(name: str, ids: Ints, batch: Batch) -> Ints:

@@ -33,22 +33,26 @@ class Tokens:
     @property
     def type_ids(self) -> list[int]:
         """(T,) 0 for the first text of a pair and 1 for the second."""
-        return self.encoding.type_ids
+        values: list[int] = self.encoding.type_ids
+        return values
 
     @property
     def offsets(self) -> list[tuple[int, int]]:
         """(T,) start and end of each token in characters of its own text."""
-        return self.encoding.offsets
+        values: list[tuple[int, int]] = self.encoding.offsets
+        return values
 
     @property
     def sequence_ids(self) -> list[int | None]:
         """(T,) which text of a pair a token is from; None for a special token."""
-        return self.encoding.sequence_ids
+        values: list[int | None] = self.encoding.sequence_ids
+        return values
 
     @property
     def word_ids(self) -> list[int | None]:
         """(T,) which word of its text a token is from; None for a special token."""
-        return self.encoding.word_ids
+        values: list[int | None] = self.encoding.word_ids
+        return values
 
 
 class Tokenizer:
@@ -106,11 +110,12 @@ class Tokenizer:
 
     def token_id(self, token: str) -> int | None:
         """Look up a token's id."""
-        return self._tokenizer.token_to_id(token)
+        found: int | None = self._tokenizer.token_to_id(token)
+        return found
 
     def token(self, token_id: int) -> str:
         """Give the text of one token."""
-        return self._tokenizer.decode([token_id], skip_special_tokens=False)
+        return str(self._tokenizer.decode([token_id], skip_special_tokens=False))
 
     def _shorten(self, text: Text, row: int, full: int) -> tokenizers.Encoding:
         if self._truncation is Truncation.ERROR:

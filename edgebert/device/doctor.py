@@ -105,7 +105,9 @@ def _python() -> Finding:
     bits = 64 if sys.maxsize > 2**32 else 32
     found = f"{platform.python_version()}, {bits} bit, {platform.system()}"
     if bits == 32:
-        return Finding("bad", "python", found, "onnxruntime has no 32-bit packages; use a 64-bit OS")
+        return Finding(
+            "bad", "python", found, "onnxruntime has no 32-bit packages; use a 64-bit OS"
+        )
     return Finding("ok", "python", found)
 
 
@@ -137,7 +139,9 @@ def _cores(machine: Machine) -> Finding:
     quota = "no quota" if machine.quota is None else f"quota {machine.quota:g}"
     found = f"{machine.cores} usable ({quota}): as many worker threads by default"
     if machine.quota is not None and machine.quota < 1:
-        return Finding("warn", "cores", found, "the quota is under one core: runs will be throttled")
+        return Finding(
+            "warn", "cores", found, "the quota is under one core: runs will be throttled"
+        )
     return Finding("ok", "cores", found)
 
 

@@ -55,9 +55,7 @@ class Classifier:
         """
         return list(self.stream(texts, top_k=top_k))
 
-    def stream(
-        self, texts: Iterable[Text], *, top_k: int | None = 1
-    ) -> Iterator[Classification]:
+    def stream(self, texts: Iterable[Text], *, top_k: int | None = 1) -> Iterator[Classification]:
         """Classify texts one result at a time in bounded memory; see `classify`."""
         if top_k is not None and top_k < 1:
             raise InputError(f"top_k is {top_k}; it must be 1 or more, or None for all labels")

@@ -103,13 +103,12 @@ def _open(
     model: Model, outputs: Outputs, folder: Path, threads: int
 ) -> tuple[onnxruntime.InferenceSession, dict[str, str], bool]:
     """Build the fp32 graph, group inputs exposed, and say which value is which group's."""
-    weights = WeightFile(folder / "model.weights")
-    writer = GraphWriter(weights)
-    graph = build_graph(writer, model, Plan(), outputs, masked=False)
-    for value in graph.group_inputs.values():
-        writer.expose(value)
-    writer.write(folder / "model.onnx")
-    weights.close()
+    with WeightFile(folder / "model.weights") as weights:
+        writer = GraphWriter(weights)
+        graph = build_graph(writer, model, Plan(), outputs, masked=False)
+        for value in graph.group_inputs.values():
+            writer.expose(value)
+        writer.write(folder / "model.onnx")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(
@@ -123,11 +122,13 @@ def _open(
 
 
 def _masked(row: Sequence[int], outputs: Outputs) -> list[int]:
-    ids = list(row)
-    if outputs.task is Task.FILL and outputs.mask_id is not None:
-        ids[len(ids) // 2 :: MASK_EVERY] = [outputs.mask_id] * len(ids[len(ids) // 2 :: MASK_EVERY])
-        ids[len(ids) // 2 :: -MASK_EVERY]
-    return ids
+    if outputs.task is not Task.FILL or outputs.mask_id is None:
+        return list(row)
+    middle = len(row) // 2  # so that a row of any length has a mask
+    return [
+        outputs.mask_id if place % MASK_EVERY == middle % MASK_EVERY else token
+        for place, token in enumerate(row)
+    ]
 
 
 def _reduce(value: Floats, keep: int, number: int) -> tuple[Floats, Floats, Floats]:

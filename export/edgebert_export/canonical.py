@@ -17,7 +17,12 @@ from edgebert_export.checkpoint import Checkpoint
 from edgebert_export.errors import ExportError, UnsupportedModelError
 from edgebert_export.families import FAMILIES, Family, Head, supported_architectures
 
-ACTIVATIONS = {"gelu": "gelu", "relu": "relu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh"}
+ACTIVATIONS = {
+    "gelu": "gelu",
+    "relu": "relu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+}
 LINEARS = ("q", "k", "v", "o", "f1", "f2")
 NORMS = ("attention_norm", "ffn_norm")
 
@@ -47,6 +52,7 @@ class HeadWeights:
     activation: str | None
     norm: Norm | None
     output: Linear
+    tied: bool  # the output's weight is the word embedding
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +182,8 @@ def _activation(checkpoint: Checkpoint, family: Family) -> str:
     stated = checkpoint.config.get(family.activation_key, "gelu")
     if stated not in ACTIVATIONS:
         raise UnsupportedModelError(
-            f"{checkpoint.path}: activation {stated!r} is not built; known: {', '.join(ACTIVATIONS)}"
+            f"{checkpoint.path}: activation {stated!r} is not built; "
+            f"known: {', '.join(ACTIVATIONS)}"
         )
     return ACTIVATIONS[stated]
 
@@ -202,15 +209,13 @@ def _pooler(reader: "_TensorReader", family: Family, hidden: int) -> Linear | No
     return reader.linear(family.pooler, hidden, hidden)
 
 
-def _read_head(
-    checkpoint: Checkpoint, head: Head, activation: str, word: Floats
-) -> HeadWeights:
+def _read_head(checkpoint: Checkpoint, head: Head, activation: str, word: Floats) -> HeadWeights:
     reader = _TensorReader(checkpoint, "")
-    vocabulary, hidden = word.shape
+    hidden = word.shape[1]
     try:
         dense = reader.linear(head.dense, hidden, hidden) if head.dense else None
         norm = reader.norm(head.norm, hidden) if head.norm else None
-        output = _output(reader, head, word)
+        output, tied = _output(reader, head, word)
     except ExportError as error:
         raise ExportError(
             f"{error}. config.json promises a head for {head.task.value!r} that the weights do not "
@@ -222,10 +227,11 @@ def _read_head(
         activation=(head.activation or activation) if dense else None,
         norm=norm,
         output=output,
+        tied=tied,
     )
 
 
-def _output(reader: "_TensorReader", head: Head, word: Floats) -> Linear:
+def _output(reader: "_TensorReader", head: Head, word: Floats) -> tuple[Linear, bool]:
     weight_name = f"{head.output}.weight"
     if head.tied and not reader.has(head.output):
         weight = word
@@ -238,7 +244,8 @@ def _output(reader: "_TensorReader", head: Head, word: Floats) -> Linear:
             )
     bias_name = head.output_bias or f"{head.output}.bias"
     bias = reader.checkpoint.tensor(bias_name, (weight.shape[0],))
-    return Linear(np.ascontiguousarray(weight.T), bias)
+    tied = head.tied and np.array_equal(weight, word)
+    return Linear(np.ascontiguousarray(weight.T), bias), tied
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,9 @@ class Checkpoint:
                 value that is not finite.
         """
         if name not in self.loaders:
-            near = [known for known in self.loaders if known.split(".")[-2:] == name.split(".")[-2:]]
+            near = [
+                known for known in self.loaders if known.split(".")[-2:] == name.split(".")[-2:]
+            ]
             hint = f"; it has {near[0]!r}" if near else ""
             raise ExportError(f"{self.path}: the checkpoint has no tensor {name!r}{hint}")
         value = self.loaders[name]()
@@ -137,7 +140,7 @@ def _open_safetensors(path: Path) -> dict[str, Loader]:
     except ImportError as error:
         raise MissingExtraError('export needs `pip install "edgebert[export]"`') from error
     try:
-        archive = safe_open(path, framework="numpy")
+        archive: Any = safe_open(path, framework="numpy")
         names = list(archive.keys())
     except (SafetensorError, OSError) as error:
         raise ExportError(
@@ -170,10 +173,14 @@ def _open_pickle(path: Path) -> dict[str, Loader]:
     except Exception as error:  # torch raises pickle, zip and runtime errors of many kinds
         raise ExportError(f"{path}: damaged, or not plain weights ({error})") from error
     return {
-        modern_name(name): (lambda value=value: np.ascontiguousarray(value.float().numpy()))
+        modern_name(name): partial(_as_floats, value)
         for name, value in state.items()
         if hasattr(value, "float")
     }
+
+
+def _as_floats(value: Any) -> Floats:
+    return np.ascontiguousarray(value.float().numpy())
 
 
 def modern_name(name: str) -> str:

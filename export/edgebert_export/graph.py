@@ -116,9 +116,7 @@ def layer_norm(writer: GraphWriter, value: str, norm: Norm, name: str, epsilon: 
     """Add a layer normalization over the last axis."""
     weight = writer.constant(f"{name}.weight", norm.weight)
     bias = writer.constant(f"{name}.bias", norm.bias)
-    return writer.node(
-        "LayerNormalization", [value, weight, bias], name, axis=-1, epsilon=epsilon
-    )
+    return writer.node("LayerNormalization", [value, weight, bias], name, axis=-1, epsilon=epsilon)
 
 
 def _layer(

@@ -15,6 +15,7 @@ from edgebert_export.errors import UnsupportedModelError
 from edgebert_export.graph import (
     ACTIVATIONS,
     EncoderGraph,
+    QuantizedValue,
     Signature,
     build_encoder,
     declare_inputs,
@@ -23,7 +24,6 @@ from edgebert_export.graph import (
     quantize_input,
     quantized_linear,
 )
-from edgebert_export.graph import QuantizedValue
 from edgebert_export.onnx_writer import GraphWriter
 from edgebert_export.plan import DECODER, Plan, QuantizedLinear
 
@@ -63,9 +63,7 @@ def build_graph(
     return graph
 
 
-def _embed_head(
-    graph: EncoderGraph, signature: Signature, hidden: str, outputs: Outputs
-) -> None:
+def _embed_head(graph: EncoderGraph, signature: Signature, hidden: str, outputs: Outputs) -> None:
     writer, model = graph.writer, graph.model
     pooling = outputs.pooling
     if pooling is None:
@@ -194,11 +192,30 @@ def _fill_head(graph: EncoderGraph, signature: Signature, hidden: str, outputs: 
     if isinstance(output, QuantizedLinear) and isinstance(quantized, QuantizedValue):
         logits = quantized_linear(writer, DECODER, output, quantized)
     elif isinstance(output, Linear) and isinstance(quantized, str):
-        logits = float_linear(writer, DECODER, output, quantized)
+        if graph.plan.word is None and _head_weights(graph.model).tied:
+            logits = _tied_decoder(graph, quantized, output, masked=signature.mask is not None)
+        else:
+            logits = float_linear(writer, DECODER, output, quantized)
     else:
         raise TypeError("plan quantizes one of the decoder's weight and input")
     shape = ("masks",) if signature.mask is None else ("batch", "tokens")
     writer.output(logits, "logits", (*shape, "vocabulary"))
+
+
+def _tied_decoder(graph: EncoderGraph, value: str, output: Linear, *, masked: bool) -> str:
+    """Multiply by the embedding table itself, so that it stands once in the weights."""
+    writer, encoder = graph.writer, graph.model.encoder
+    table = writer.constant("word", graph.model.word)
+    bias = writer.constant(f"{DECODER}.bias", output.bias)
+    if not masked:
+        return writer.node("Gemm", [value, table, bias], DECODER, transB=1)
+    shape = writer.node("Shape", [value], "decoder_shape", end=2)
+    rows = writer.constant("decoder_rows", np.array([-1, encoder.hidden], np.int64))
+    flat = writer.node("Reshape", [value, rows], "decoder_flat")
+    scores = writer.node("Gemm", [flat, table, bias], "decoder_scores", transB=1)
+    width = writer.constant("decoder_width", np.array([encoder.vocabulary], np.int64))
+    shape = writer.node("Concat", [shape, width], "decoder_output_shape", axis=0)
+    return writer.node("Reshape", [scores, shape], DECODER)
 
 
 HEADS: dict[Task, Callable[[EncoderGraph, Signature, str, Outputs], None]] = {

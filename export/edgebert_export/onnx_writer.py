@@ -103,7 +103,10 @@ class GraphWriter:
         if name in self._constants:
             return name
         if array.nbytes < INLINE_BYTES:
-            self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(array), name)
+            self._constants[name] = numpy_helper.from_array(
+                np.asarray(array, order="C"),
+                name,  # ascontiguousarray would give a scalar an axis
+            )
             return name
         offset, length = self._weights.add(name, array)
         tensor = TensorProto(name=name, data_type=TYPES[array.dtype], dims=array.shape)

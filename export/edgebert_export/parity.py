@@ -77,7 +77,9 @@ def measure_parity(
     found = collect(engine, texts)
     wanted = collect(reference, texts)
     cosines = [_cosine(flatten(a), flatten(b)) for a, b in zip(found, wanted, strict=True)]
-    differences = [np.abs(flatten(a) - flatten(b)).max() for a, b in zip(found, wanted, strict=True)]
+    differences = [
+        np.abs(flatten(a) - flatten(b)).max() for a, b in zip(found, wanted, strict=True)
+    ]
     decide = decision_of(engine.manifest)
     agreement = None
     if decide is not None:

@@ -51,6 +51,7 @@ Progress = Callable[[str, float], None]
 
 SEED = 0  # one seed for all that is drawn: the same checkpoint gives the same bytes
 GOLDEN_TEXTS = 8
+QUESTION_CHARACTERS = 24  # of a text that stands for a question: leaves room for the context
 # Allowed relative error of golden texts: float kernels differ by rounding only; int8 kernels by
 # more, yet saturation (onnxruntime#6004) shows as errors several times as large as this.
 FLOAT_TOLERANCE = 1e-4
@@ -256,26 +257,28 @@ def as_inputs(prepared: Prepared, texts: Sequence[str]) -> list[Text]:
     match prepared.outputs.task:
         case Task.ANSWER:
             others = [*texts[1:], texts[0]]
-            return [(text, f"{other} {text}") for text, other in zip(texts, others, strict=True)]
+            return [
+                (text[:QUESTION_CHARACTERS], f"{other} {text}")
+                for text, other in zip(texts, others, strict=True)
+            ]
         case Task.FILL:
-            return _with_masks(prepared.tokenizer, texts)
+            return _with_masks(prepared.tokenizer, texts, prepared.manifest.max_tokens)
         case _:
             return list(texts)
 
 
-def _with_masks(files: TokenizerFiles, texts: Sequence[str]) -> list[Text]:
+def _with_masks(files: TokenizerFiles, texts: Sequence[str], limit: int) -> list[Text]:
     rng = np.random.default_rng(SEED)
     masked: list[Text] = []
     for text in texts:
         spans = files.tokenizer.encode(text, add_special_tokens=False).offsets
+        spans = spans[: max(1, limit // 2)]  # a mask beyond the cut would be lost
         start, end = spans[int(rng.integers(len(spans)))] if spans else (0, 0)
         masked.append(f"{text[:start]}{files.mask_token}{text[end:]}")
     return masked
 
 
-def _write(
-    folder: Path, prepared: Prepared, plan: Plan, quantization: Quantization
-) -> Manifest:
+def _write(folder: Path, prepared: Prepared, plan: Plan, quantization: Quantization) -> Manifest:
     graphs = write_graphs(folder, prepared.model, plan, prepared.outputs)
     write_texts(folder, prepared.tokenizer, prepared.checkpoint.config)
     return replace(prepared.manifest, graphs=graphs, quantization=quantization)

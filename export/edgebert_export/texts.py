@@ -84,7 +84,7 @@ SENTENCES = (
     "明日の会議は午後三時に始まります。",
     "这家餐厅的服务非常好。",
     "Сколько стоит билет до Казани?",
-    "The café's naïve résumé cost £5 – “worth it”, said Zoë.",
+    "The café's naïve résumé cost £5 \u2013 “worth it”, said Zoë.",
     "😀 great job 🎉🎉",
     "WARNING: DO NOT OPEN WHILE THE MACHINE IS RUNNING!!!",
 )

@@ -128,9 +128,7 @@ def _require(tokenizer: Tokenizer, folder: Path, token: str) -> int:
     return int(found)
 
 
-def _wordpiece(
-    path: Path, config: Mapping[str, Any], names: Mapping[str, str | None]
-) -> Tokenizer:
+def _wordpiece(path: Path, config: Mapping[str, Any], names: Mapping[str, str | None]) -> Tokenizer:
     special = _named(names, BERT_SPECIAL)
     tokenizer = Tokenizer(
         models.WordPiece(models.WordPiece.read_file(str(path)), unk_token=special["unk_token"])

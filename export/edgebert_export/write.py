@@ -53,4 +53,3 @@ def write_texts(folder: Path, tokenizer: TokenizerFiles, config: Mapping[str, An
     """Write the tokenizer and the checkpoint's own configuration."""
     (folder / "tokenizer.json").write_text(tokenizer.tokenizer.to_str(), encoding="utf-8")
     (folder / "config.json").write_bytes(dump_json(dict(config)))
-
