@@ -1,0 +1,48 @@
+# The two commands of the README, and what CI adds. Each makes the venv it needs, once.
+PYTHON ?= python3
+PIP = -m pip install --quiet --disable-pip-version-check
+
+DEMO = .venv-demo
+TEST = .venv-test
+BARE = .venv-bare
+
+.PHONY: demo test lint bare-test clean
+
+demo: $(DEMO)/ready
+	@$(DEMO)/bin/python -m examples.demo
+
+test: $(TEST)/ready
+	$(TEST)/bin/python -m pytest
+
+lint: $(TEST)/ready
+	$(TEST)/bin/ruff format --check .
+	$(TEST)/bin/ruff check .
+	$(TEST)/bin/mypy
+
+# the runtime's tests once more, from the wheel, with nothing but its own dependencies
+bare-test: $(BARE)/ready
+	$(BARE)/bin/python -m pytest --import-mode=importlib -p no:cacheprovider \
+	    -m "not export and not oracle and not realmodel" --ignore=tests/export
+
+$(DEMO)/ready: pyproject.toml
+	@echo "making $(DEMO): edgebert[export], no torch"
+	@$(PYTHON) -m venv $(DEMO)
+	@$(DEMO)/bin/python $(PIP) -e ".[export]"
+	@touch $@
+
+$(TEST)/ready: pyproject.toml
+	@echo "making $(TEST): edgebert[test], torch and transformers among it"
+	@$(PYTHON) -m venv $(TEST)
+	@$(TEST)/bin/python $(PIP) "torch==2.13.0"
+	@$(TEST)/bin/python $(PIP) -e ".[test]"
+	@touch $@
+
+$(BARE)/ready: pyproject.toml $(wildcard edgebert/*.py edgebert/*/*.py)
+	@echo "making $(BARE): the wheel with onnxruntime, tokenizers and numpy"
+	@$(PYTHON) -m venv $(BARE)
+	@$(BARE)/bin/python $(PIP) --force-reinstall --no-deps .
+	@$(BARE)/bin/python $(PIP) . pytest hypothesis
+	@touch $@
+
+clean:
+	rm -rf .venv-demo .venv-test .venv-bare
