@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import struct
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,9 @@ MANIFEST_NAME = "edgebert.json"
 MANIFEST_BYTES = 16 << 20  # ample for 100,000 labels; bounds what is read before any check
 GRAPH_BYTES = 64 << 20  # graphs hold structure, not weights; protobuf itself stops at 2 GB
 CHUNK = 1 << 20
+# What zipfile raises at a damaged file: RuntimeError is encryption or a feature it lacks,
+# ValueError a position before the file or a name that is not text.
+ZIP_ERRORS = (zipfile.BadZipFile, EOFError, RuntimeError, ValueError, OverflowError, struct.error)
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can state: same bytes every time
 
 
@@ -66,14 +70,16 @@ class Bundle:
 
 
 def _read_manifest(folder: Path) -> bytes:
-    if folder.is_file():
-        raise BundleFormatError(
-            folder, f"is a file; a bundle is a folder. Run `edgebert unpack {folder}` first"
-        )
-    if not folder.is_dir():
-        raise BundleFormatError(folder, "no such folder; `edgebert export` makes one")
     path = folder / MANIFEST_NAME
     try:
+        if folder.is_file():
+            raise BundleFormatError(
+                folder, f"is a file; a bundle is a folder. Run `edgebert unpack {folder}` first"
+            )
+        if not folder.is_dir():
+            raise BundleFormatError(folder, "no such folder; `edgebert export` makes one")
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            raise BundleFormatError(path, "is not an ordinary file; unpack or copy again")
         if path.stat().st_size > MANIFEST_BYTES:
             raise BundleFormatError(path, f"is over {MANIFEST_BYTES:,} bytes, not a manifest")
         return path.read_bytes()
@@ -114,14 +120,17 @@ def is_plain_name(name: str) -> bool:
 
 def _check_file(folder: Path, name: str, entry: FileEntry) -> None:
     path = folder / name
-    if path.is_symlink() or not path.is_file():
-        raise BundleFormatError(path, "is missing, or not an ordinary file; unpack or copy again")
-    size = path.stat().st_size
-    if size != entry.bytes:
-        raise BundleFormatError(
-            path, f"has {size:,} bytes, the manifest says {entry.bytes:,}; copy the bundle again"
-        )
     try:
+        if path.is_symlink() or not path.is_file():
+            raise BundleFormatError(
+                path, "is missing, or not an ordinary file; unpack or copy again"
+            )
+        size = path.stat().st_size
+        if size != entry.bytes:
+            raise BundleFormatError(
+                path,
+                f"has {size:,} bytes, the manifest says {entry.bytes:,}; copy the bundle again",
+            )
         digest = hash_file(path)
     except OSError as error:
         raise BundleFormatError(path, f"cannot be read: {error.strerror}") from error
@@ -199,7 +208,7 @@ def check_target(target: Path, *, overwrite: bool) -> None:
         return
     if not overwrite:
         raise BundleError(target, "exists; name another folder, or replace it with --overwrite")
-    if not (target / MANIFEST_NAME).is_file():
+    if target.is_symlink() or not (target / MANIFEST_NAME).is_file():
         raise BundleError(target, "exists and is not a bundle; it is not replaced, remove it first")
 
 
@@ -207,7 +216,11 @@ def _replace_folder(work: Path, target: Path) -> None:
     if target.exists():
         aside = work.with_suffix(".old")
         target.rename(aside)
-        work.rename(target)
+        try:
+            work.rename(target)
+        except BaseException:
+            aside.rename(target)  # the old bundle gets its name back
+            raise
         shutil.rmtree(aside)
     else:
         work.rename(target)
@@ -242,7 +255,8 @@ def pack(folder: Path | str, target: Path | str | None = None) -> Path:
         BundleError: the bundle is damaged, the target exists, or the disk does not take it.
     """
     bundle = Bundle.open(folder)
-    path = Path(target) if target else bundle.path.resolve().with_suffix(".edgebert")
+    whole = bundle.path.resolve()  # so that `.` has a name
+    path = Path(target) if target else whole.with_name(f"{whole.name}.edgebert")
     if path.exists():
         raise BundleError(path, "exists; remove it or name another file")
     part = path.with_name(f".{path.name}.part")
@@ -283,7 +297,7 @@ def unpack(packed: Path | str, target: Path | str | None = None) -> Bundle:
         try:
             with zipfile.ZipFile(path) as archive:
                 _extract(path, archive, work)
-        except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+        except ZIP_ERRORS as error:
             raise BundleFormatError(path, f"not a packed bundle: {error}") from error
         Bundle.open(work)
     return Bundle.open(folder)
@@ -294,8 +308,8 @@ def _extract(path: Path, archive: zipfile.ZipFile, work: Path) -> None:
     first = entries.pop(MANIFEST_NAME, None)
     if first is None or len(archive.infolist()) != len(entries) + 1:
         raise BundleFormatError(path, f"not a packed bundle: no {MANIFEST_NAME}, or names twice")
-    if first.file_size > MANIFEST_BYTES:
-        raise BundleFormatError(path, "its manifest is too large")
+    if first.compress_type != zipfile.ZIP_STORED or first.file_size > MANIFEST_BYTES:
+        raise BundleFormatError(path, "its manifest is compressed or too large")
     manifest_bytes = archive.read(first)
     manifest = _parse(path, manifest_bytes)
     if set(entries) != set(manifest.files):

@@ -66,6 +66,7 @@ class Engine:
             open_tokenizer(folder / "tokenizer.json"),
             max_tokens=manifest.max_tokens,
             truncation=config.truncation,
+            pairs=manifest.task in (Task.CLASSIFY, Task.ANSWER),
             cut_second_only=manifest.task is Task.ANSWER,
             needs_offsets=manifest.task in (Task.TAG, Task.ANSWER),
         )

@@ -5,6 +5,7 @@ rather than a meaning that is silently dropped.
 """
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -21,6 +22,8 @@ def parse_object(data: bytes, what: str) -> dict[str, Any]:
     """Parse JSON bytes that must be one object."""
     try:
         value = json.loads(data, parse_constant=_no_constant, object_pairs_hook=_no_doubles)
+        # half a surrogate pair or 1e999 can be read but never written again
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except RecursionError as error:
         raise ReadError(f"{what} is nested too deeply") from error
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
@@ -39,6 +42,12 @@ def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs):
         raise ValueError("a key stands twice")
     return result
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, int):  # JSON's whole numbers have no bound, a float has
+        return not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    return isinstance(value, float)
 
 
 class Reader:
@@ -80,7 +89,7 @@ class Reader:
     def number(self, key: str) -> float:
         """Take a number."""
         value = self._take(key)
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if not _is_number(value):
             raise ReadError(f"{self._name(key)} is {value!r:.80}, expected a number")
         return float(value)
 
@@ -110,7 +119,7 @@ class Reader:
     def numbers(self, key: str) -> tuple[float, ...]:
         """Take a list of numbers."""
         values = self._typed(key, list, "a list of numbers")
-        if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+        if not all(_is_number(value) for value in values):
             raise ReadError(f"{self._name(key)} holds something that is not a number")
         return tuple(float(value) for value in values)
 

@@ -52,6 +52,8 @@ def read_inputs(lines: Iterable[str], form: InputFormat, task: Task) -> Iterator
             return
         except UnicodeDecodeError as error:
             raise InputError(f"the input is not UTF-8: {error}") from error
+        except OSError as error:
+            raise InputError(f"the input cannot be read: {error.strerror}") from error
         text = line.rstrip("\r\n")
         if form is InputFormat.LINES:
             yield Row(text, {"text": text})

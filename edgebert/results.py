@@ -97,3 +97,12 @@ class Filling:
     masks: tuple[tuple[Fill, ...], ...]
     n_tokens: int
     truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A document and how well it answers the query."""
+
+    index: int  # its place among the documents given
+    score: float
+    text: str

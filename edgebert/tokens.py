@@ -64,6 +64,7 @@ class Tokenizer:
         *,
         max_tokens: int,
         truncation: Truncation,
+        pairs: bool,
         cut_second_only: bool,
         needs_offsets: bool,
     ) -> None:
@@ -73,12 +74,14 @@ class Tokenizer:
             tokenizer: of the tokenizers library.
             max_tokens: limit on a row, special tokens included.
             truncation: what to do with longer rows.
+            pairs: whether the task takes pairs of texts; where not, one is refused.
             cut_second_only: keep the first text of a pair whole (a question) and cut the other.
             needs_offsets: whether results point back into the text; skipping them is faster.
         """
         self._tokenizer = tokenizer
         self._max_tokens = max_tokens
         self._truncation = truncation
+        self._pairs = pairs
         self._cut_second_only = cut_second_only
         self._encode = tokenizer.encode_batch if needs_offsets else tokenizer.encode_batch_fast
 
@@ -93,6 +96,8 @@ class Tokenizer:
             InputError: a text is not a string, is not Unicode, or is too long under policy
                 `error`; the message names the row.
         """
+        for number, text in enumerate(texts, first_row):
+            self._check_kind(text, number)
         try:
             encodings = self._encode(list(texts))
         except (TypeError, UnicodeEncodeError, OverflowError, ValueError) as error:
@@ -116,6 +121,14 @@ class Tokenizer:
     def token(self, token_id: int) -> str:
         """Give the text of one token."""
         return str(self._tokenizer.decode([token_id], skip_special_tokens=False))
+
+    def _check_kind(self, text: object, row: int) -> None:
+        # tokenizers takes a list of two strings for a pair, and a pair wherever a text may stand
+        expected = "a string or a pair of strings" if self._pairs else "a string"
+        if isinstance(text, tuple) and not self._pairs:
+            raise InputError(f"row {row}: a pair of texts, expected {expected}")
+        if not isinstance(text, str | tuple):
+            raise InputError(f"row {row}: {type(text).__name__}, expected {expected}")
 
     def _shorten(self, text: Text, row: int, full: int) -> tokenizers.Encoding:
         if self._truncation is Truncation.ERROR:

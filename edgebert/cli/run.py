@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
@@ -16,6 +17,8 @@ from edgebert.records import InputFormat, read_inputs, results_of
 SUMMARY = """Run a bundle over texts: lines or JSONL in, JSONL out, in the order given. JSONL rows
 hold "text" (and "text_pair"), or "question" and "context"; their other fields are kept."""
 EXAMPLE = "edgebert run minilm-int8 texts.txt -o vectors.jsonl"
+# Half a surrogate pair in a field that is handed through: Python's escape of it is JSON's as well.
+ESCAPED = "backslashreplace"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,25 +73,30 @@ def run(arguments: argparse.Namespace) -> int:
 @contextmanager
 def _reading(name: str) -> Iterator[TextIO]:
     if name == "-":
+        if isinstance(sys.stdin, TextIOWrapper):  # whatever the locale says
+            sys.stdin.reconfigure(encoding="utf-8", errors="strict", newline="\n")
         yield sys.stdin
         return
     try:
-        with open(name, encoding="utf-8", newline="\n") as stream:
-            yield stream
+        stream = open(name, encoding="utf-8", newline="\n")
     except OSError as error:
         raise InputError(f"{name}: cannot be read: {error.strerror}") from error
+    with stream:  # outside of the try: what the body raises is not a fault of the input
+        yield stream
 
 
 @contextmanager
 def _writing(name: str) -> Iterator[TextIO]:
     """Write to a temporary name first: what carries the asked name is whole."""
     if name == "-":
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8", errors=ESCAPED)
         yield sys.stdout
         return
     path = Path(name)
     part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("w", encoding="utf-8") as stream:
+        with part.open("w", encoding="utf-8", errors=ESCAPED) as stream:
             yield stream
         part.replace(path)
     except OSError as error:

@@ -95,7 +95,7 @@ def examine(machine: Machine) -> list[Finding]:
     return [
         _python(),
         *(_package(name, number, machine) for name, number in machine.versions.items()),
-        _cpu(machine.cpu),
+        _cpu(machine),
         _cores(machine),
         _memory(machine),
     ]
@@ -126,9 +126,11 @@ def _package(name: str, number: str, machine: Machine) -> Finding:
     return Finding("ok", name, number)
 
 
-def _cpu(cpu: Cpu) -> Finding:
+def _cpu(machine: Machine) -> Finding:
+    cpu = machine.cpu
     path = cpu.int8_path
-    found = f"{cpu.model} ({cpu.architecture}), int8 path {path.value}: {SPEED[path]}"
+    name = machine.model or cpu.model  # ARM boards name themselves, and Linux not their CPU
+    found = f"{name} ({cpu.architecture}), int8 path {path.value}: {SPEED[path]}"
     if path in SATURATING:
         return Finding("warn", "cpu", found, "export with --target avx2, and run `edgebert verify`")
     slow = path in (Int8Path.NEON, Int8Path.UNKNOWN)

@@ -67,8 +67,7 @@ class Embedder:
         if isinstance(texts, str):
             raise InputError("a single string; give a sequence of texts, such as [text]")
         prefix = self._prefix(prompt)
-        prefixed = (prefix + text for text in texts) if prefix else texts
-        return self._engine.map(prefixed, read_embeddings)
+        return self._engine.map(_prefixed(prefix, texts) if prefix else texts, read_embeddings)
 
     def _prefix(self, prompt: str | None) -> str:
         name = prompt if prompt is not None else self.manifest.default_prompt
@@ -78,6 +77,12 @@ class Embedder:
             known = ", ".join(self.manifest.prompts) or "none"
             raise InputError(f"no prompt {name!r}; the bundle has: {known}")
         return self.manifest.prompts[name]
+
+
+def _prefixed(prefix: str, texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        # what is not a string goes on as it is, to be refused with its row
+        yield prefix + text if isinstance(text, str) else text
 
 
 def read_embeddings(outputs: tuple[Floats, ...], batch: Batch) -> list[Embedding]:

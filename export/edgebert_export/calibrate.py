@@ -64,7 +64,8 @@ def calibrate(
         progress: told the share that is done, 0 to 1.
 
     Returns:
-        The samples of each group: "0.qkv", "0.o", "0.f1", "0.f2", ..., and "decoder" for a masked LM.
+        The samples of each group: "0.qkv", "0.o", "0.f1", "0.f2", ..., and "decoder" for a masked
+        LM. Layers that share weights share their groups' samples.
 
     Raises:
         ExportError: no rows, an empty one, or one longer than the model's positions.
@@ -79,8 +80,8 @@ def calibrate(
             inputs = {"input_ids": ids}
             if with_types:
                 inputs["token_type_ids"] = np.zeros_like(ids)
-            values = session.run(list(groups.values()), inputs)
-            for group, value in zip(groups, values, strict=True):
+            values = session.run([value for _, value in groups], inputs)
+            for (group, _), value in zip(groups, values, strict=True):
                 found.setdefault(group, []).append(_reduce(value, keep, number))
             if progress is not None:
                 progress((number + 1) / len(rows))
@@ -101,12 +102,13 @@ def _check(model: Model, rows: Sequence[Sequence[int]]) -> None:
 
 def _open(
     model: Model, outputs: Outputs, folder: Path, threads: int
-) -> tuple[onnxruntime.InferenceSession, dict[str, str], bool]:
-    """Build the fp32 graph, group inputs exposed, and say which value is which group's."""
+) -> tuple[onnxruntime.InferenceSession, list[tuple[str, str]], bool]:
+    """Build the fp32 graph, group inputs exposed, and say which group each value is of."""
     with WeightFile(folder / "model.weights") as weights:
         writer = GraphWriter(weights)
         graph = build_graph(writer, model, Plan(), outputs, masked=False)
-        for value in graph.group_inputs.values():
+        groups = [(group, value) for group, uses in graph.group_inputs.items() for value in uses]
+        for _, value in groups:
             writer.expose(value)
         writer.write(folder / "model.onnx")
     options = onnxruntime.SessionOptions()
@@ -118,7 +120,7 @@ def _open(
         disabled_optimizers=SLOW_FUSIONS,
     )
     with_types = "token_type_ids" in {value.name for value in session.get_inputs()}
-    return session, dict(graph.group_inputs), with_types
+    return session, groups, with_types
 
 
 def _masked(row: Sequence[int], outputs: Outputs) -> list[int]:

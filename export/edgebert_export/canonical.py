@@ -65,11 +65,14 @@ class Model:
     activation: str
     epsilon: float
     positions: int  # rows that real tokens may take
-    word: Floats  # (V, H)
-    position: Floats  # (positions, H); row 0 is the first token's
-    types: Floats | None  # (S, H); None where the family has no token types
+    word: Floats  # (V, E); E is H unless there is a projection
+    position: Floats  # (positions, E); row 0 is the first token's
+    types: Floats | None  # (S, E); None where the family has no token types
     embedding_norm: Norm
-    linears: Mapping[str, Linear]  # "3.f1" -> layer 3's first feed-forward linear
+    projection: Linear | None  # E to H
+    distances: Floats | None  # (buckets, heads): attention bias by relative position
+    stores: tuple[int, ...]  # per layer, the stored layer it uses: its own unless layers share
+    linears: Mapping[str, Linear]  # "3.f1" -> stored layer 3's first feed-forward linear
     norms: Mapping[str, Norm]  # "3.ffn_norm"
     pooler: Linear | None
     head: HeadWeights | None
@@ -94,39 +97,61 @@ def read_model(checkpoint: Checkpoint, *, encoder_only: bool = False) -> Model:
             f"{checkpoint.path}: hidden size {encoder.hidden} is not a multiple of "
             f"{encoder.heads} attention heads"
         )
-    prefix = family.prefix if f"{family.prefix}{_first(family)}" in checkpoint.loaders else ""
+    first = f"{family.prefix}{family.embeddings['word']}.weight"
+    prefix = family.prefix if first in checkpoint.loaders else ""
     reader = _TensorReader(checkpoint, prefix)
     hidden, wide = encoder.hidden, encoder.intermediate
     widths = dict.fromkeys(("q", "k", "v", "o"), (hidden, hidden))
     widths |= {"f1": (hidden, wide), "f2": (wide, hidden)}
     head = None if encoder_only else family.heads.get(architecture)
-    word = reader.table(family.embeddings["word"], (encoder.vocabulary, hidden))
-    position = reader.table(family.embeddings["position"], (sizes["positions"], hidden))
+    width = checkpoint.count(family.embedding_key, least=1) if family.embedding_key else hidden
+    word = reader.table(family.embeddings["word"], (encoder.vocabulary, width))
+    position = reader.table(family.embeddings["position"], (sizes["positions"], width))
+    position = position[_position_offset(checkpoint, family, len(position)) :]
     activation = _activation(checkpoint, family)
+    stores = _stores(checkpoint, family, encoder.layers)
+    projects = family.projection is not None and reader.has(family.projection)
     return Model(
         family=family,
         architecture=architecture,
         encoder=encoder,
         activation=activation,
-        epsilon=float(checkpoint.config.get("layer_norm_eps", family.norm_epsilon)),
-        positions=sizes["positions"] - _position_offset(checkpoint, family),
+        epsilon=_epsilon(checkpoint, family),
+        positions=len(position),
         word=word,
-        position=position[_position_offset(checkpoint, family) :],
-        types=_types(checkpoint, family, reader, hidden),
-        embedding_norm=reader.norm(family.embeddings["norm"], hidden),
+        position=position,
+        types=_types(checkpoint, family, reader, width),
+        embedding_norm=reader.norm(family.embeddings["norm"], width),
+        projection=reader.linear(family.projection or "", width, hidden) if projects else None,
+        distances=_distances(family, reader, encoder.heads),
+        stores=stores,
         linears={
             f"{number}.{name}": reader.linear(family.layer[name].format(number), *widths[name])
-            for number in range(encoder.layers)
+            for number in sorted(set(stores))
             for name in LINEARS
         },
         norms={
             f"{number}.{name}": reader.norm(family.layer[name].format(number), hidden)
-            for number in range(encoder.layers)
+            for number in sorted(set(stores))
             for name in NORMS
         },
         pooler=_pooler(reader, family, hidden),
-        head=_read_head(checkpoint, head, activation, word) if head else None,
+        head=_read_head(checkpoint, head, activation, word, hidden) if head else None,
     )
+
+
+def _stores(checkpoint: Checkpoint, family: Family, layers: int) -> tuple[int, ...]:
+    if family.groups_key is None:
+        return tuple(range(layers))
+    groups = checkpoint.count(family.groups_key, least=1)
+    return tuple(number * groups // layers for number in range(layers))
+
+
+def _distances(family: Family, reader: "_TensorReader", heads: int) -> Floats | None:
+    if family.distances is None:
+        return None
+    buckets = reader.checkpoint.count("relative_attention_num_buckets", least=1, default=32)
+    return reader.table(family.distances, (buckets, heads))
 
 
 def identify(checkpoint: Checkpoint) -> tuple[str, Family]:
@@ -161,26 +186,23 @@ def identify(checkpoint: Checkpoint) -> tuple[str, Family]:
     return architecture, family
 
 
-def _first(family: Family) -> str:
-    return f"{family.embeddings['word']}.weight"
-
-
 def _sizes(checkpoint: Checkpoint, family: Family) -> dict[str, int]:
-    sizes = {}
-    for name, key in family.shape.items():
-        value = checkpoint.config.get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ExportError(
-                f"{checkpoint.path}: config.json says {key} = {value!r}, expected a whole "
-                "number of 1 or more"
-            )
-        sizes[name] = value
-    return sizes
+    return {name: checkpoint.count(key, least=1) for name, key in family.shape.items()}
+
+
+def _epsilon(checkpoint: Checkpoint, family: Family) -> float:
+    value = checkpoint.config.get("layer_norm_eps", family.norm_epsilon)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise ExportError(
+            f"{checkpoint.path}: config.json says layer_norm_eps = {value!r}, expected a number "
+            "over 0"
+        )
+    return float(value)
 
 
 def _activation(checkpoint: Checkpoint, family: Family) -> str:
     stated = checkpoint.config.get(family.activation_key, "gelu")
-    if stated not in ACTIVATIONS:
+    if not isinstance(stated, str) or stated not in ACTIVATIONS:
         raise UnsupportedModelError(
             f"{checkpoint.path}: activation {stated!r} is not built; "
             f"known: {', '.join(ACTIVATIONS)}"
@@ -188,10 +210,17 @@ def _activation(checkpoint: Checkpoint, family: Family) -> str:
     return ACTIVATIONS[stated]
 
 
-def _position_offset(checkpoint: Checkpoint, family: Family) -> int:
+def _position_offset(checkpoint: Checkpoint, family: Family, rows: int) -> int:
     if not family.positions_follow_padding:
         return 0
-    return int(checkpoint.config.get("pad_token_id", 1)) + 1
+    padding = checkpoint.count("pad_token_id", least=0, default=1)
+    offset = (padding if family.padding_id is None else family.padding_id) + 1
+    if offset >= rows:
+        raise ExportError(
+            f"{checkpoint.path}: config.json says pad_token_id = {offset - 1}, which leaves no "
+            f"token any of the {rows} positions"
+        )
+    return offset
 
 
 def _types(
@@ -199,7 +228,7 @@ def _types(
 ) -> Floats | None:
     if "type" not in family.embeddings:
         return None
-    kinds = checkpoint.config.get("type_vocab_size", 2)
+    kinds = checkpoint.count("type_vocab_size", least=1, default=2)
     return reader.table(family.embeddings["type"], (kinds, hidden))
 
 
@@ -209,13 +238,15 @@ def _pooler(reader: "_TensorReader", family: Family, hidden: int) -> Linear | No
     return reader.linear(family.pooler, hidden, hidden)
 
 
-def _read_head(checkpoint: Checkpoint, head: Head, activation: str, word: Floats) -> HeadWeights:
+def _read_head(
+    checkpoint: Checkpoint, head: Head, activation: str, word: Floats, hidden: int
+) -> HeadWeights:
     reader = _TensorReader(checkpoint, "")
-    hidden = word.shape[1]
+    width = word.shape[1] if head.tied else hidden  # a vocabulary head ends at the embeddings'
     try:
-        dense = reader.linear(head.dense, hidden, hidden) if head.dense else None
-        norm = reader.norm(head.norm, hidden) if head.norm else None
-        output, tied = _output(reader, head, word)
+        dense = reader.linear(head.dense, hidden, width) if head.dense else None
+        norm = reader.norm(head.norm, width) if head.norm else None
+        output, tied = _output(reader, head, word, width)
     except ExportError as error:
         raise ExportError(
             f"{error}. config.json promises a head for {head.task.value!r} that the weights do not "
@@ -231,16 +262,17 @@ def _read_head(checkpoint: Checkpoint, head: Head, activation: str, word: Floats
     )
 
 
-def _output(reader: "_TensorReader", head: Head, word: Floats) -> tuple[Linear, bool]:
+def _output(reader: "_TensorReader", head: Head, word: Floats, width: int) -> tuple[Linear, bool]:
     weight_name = f"{head.output}.weight"
-    if head.tied and not reader.has(head.output):
+    # transformers ties whenever the configuration says so, whatever the file holds beside it
+    if head.tied and reader.checkpoint.config.get("tie_word_embeddings", True):
         weight = word
     else:
         weight = reader.checkpoint.tensor(weight_name)
-        if weight.ndim != 2 or weight.shape[1] != word.shape[1]:
+        if weight.ndim != 2 or weight.shape[1] != width:
             raise ExportError(
                 f"{reader.checkpoint.path}: tensor {weight_name!r} is {weight.shape}, expected "
-                f"(labels, {word.shape[1]})"
+                f"(labels, {width})"
             )
     bias_name = head.output_bias or f"{head.output}.bias"
     bias = reader.checkpoint.tensor(bias_name, (weight.shape[0],))

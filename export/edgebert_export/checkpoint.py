@@ -71,6 +71,20 @@ class Checkpoint:
             config_sha256=hash_file(folder / "config.json"),
         )
 
+    def count(self, key: str, *, least: int, default: int | None = None) -> int:
+        """Read a whole number of the configuration.
+
+        Raises:
+            ExportError: it is absent and has no default, or is not such a number.
+        """
+        value = self.config.get(key, default)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ExportError(
+                f"{self.path}: config.json says {key} = {value!r}, expected a whole number of "
+                f"{least} or more"
+            )
+        return value
+
     def tensor(self, name: str, shape: tuple[int, ...] | None = None) -> Floats:
         """Read one tensor as float32.
 

@@ -8,14 +8,16 @@ of one length need none and a mask turns the flash-attention path off.
 Axes: B rows, T tokens, H hidden.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from edgebert.results import Ints
 from edgebert_export.canonical import Linear, Model, Norm
 from edgebert_export.onnx_writer import MICROSOFT, GraphWriter
-from edgebert_export.plan import GROUPS, Plan, QuantizedInput, QuantizedLinear
+from edgebert_export.plan import Plan, QuantizedLinear
 
 # A masked key gets this score before the softmax; exp of it is 0 for any row that has a token.
 MASKED_SCORE = float(np.finfo(np.float32).min)
@@ -46,7 +48,8 @@ class EncoderGraph:
     writer: GraphWriter
     model: Model
     plan: Plan
-    group_inputs: dict[str, str] = field(default_factory=dict)  # "3.f1" -> value, for calibration
+    # "3.f1" -> its inputs, for calibration; several where layers share weights
+    group_inputs: dict[str, list[str]] = field(default_factory=dict)
 
 
 def declare_inputs(writer: GraphWriter, *, types: bool, masked: bool) -> Signature:
@@ -71,6 +74,7 @@ def build_encoder(graph: EncoderGraph, signature: Signature, *, first_row_only: 
         (B, T, H) float32, or (B, 1, H) with `first_row_only`.
     """
     mask = None
+    bias = _distance_bias(graph, signature)
     if signature.mask is not None:
         # int32 is what MultiHeadAttention takes
         mask = graph.writer.node("Cast", [signature.mask], "mask_int32", to=6)
@@ -78,7 +82,7 @@ def build_encoder(graph: EncoderGraph, signature: Signature, *, first_row_only: 
     last = graph.model.encoder.layers - 1
     for number in range(last + 1):
         trim = first_row_only and number == last
-        hidden = _layer(graph, number, hidden, mask, first_row_only=trim)
+        hidden = _layer(graph, number, hidden, Attended(mask, bias), first_row_only=trim)
     return hidden
 
 
@@ -105,32 +109,90 @@ def _embed(graph: EncoderGraph, signature: Signature) -> str:
         table = writer.constant("types", model.types - model.types[0])
         kinds = writer.node("Gather", [table, signature.types], "kinds")
         total = writer.node("Add", [total, kinds], "words_places_kinds")
-    return layer_norm(writer, total, model.embedding_norm, "embedding_norm", model.epsilon)
+    total = layer_norm(writer, total, model.embedding_norm, "embedding_norm", model.epsilon)
+    if model.projection is None:
+        return total
+    return float_linear(writer, "projection", model.projection, total)
+
+
+def _distance_bias(graph: EncoderGraph, signature: Signature) -> str | None:
+    """Add the attention bias of relative positions, (1, heads, T, T), where the model has one."""
+    writer, model = graph.writer, graph.model
+    if model.distances is None:
+        return None
+    reach = model.positions - 1
+    places = distance_buckets(np.arange(-reach, reach + 1), len(model.distances))
+    table = writer.constant("distance_bias_table", model.distances[places])
+    scalars = {
+        name: writer.constant(f"{name}_scalar", np.array(value, np.int64))
+        for name, value in (("zero", 0), ("one", 1), ("reach", reach))
+    }
+    shape = writer.node("Shape", [signature.ids], "distance_shape")
+    length = writer.node("Gather", [shape, scalars["one"]], "distance_length")
+    steps = writer.node("Range", [scalars["zero"], length, scalars["one"]], "distance_steps")
+    rows = writer.node("Unsqueeze", [steps, _ints(writer, "one", [1])], "distance_rows")
+    ahead = writer.node("Sub", [steps, rows], "distance_ahead")
+    index = writer.node("Add", [ahead, scalars["reach"]], "distance_index")
+    bias = writer.node("Gather", [table, index], "distance_gathered")
+    bias = writer.node("Transpose", [bias], "distance_by_head", perm=[2, 0, 1])
+    return writer.node("Unsqueeze", [bias, _ints(writer, "zero", [0])], "distance_bias")
+
+
+def distance_buckets(ahead: Ints, buckets: int, farthest: int = 128) -> Ints:
+    """Give the bucket of each relative position (key minus query).
+
+    Source: transformers, MPNetEncoder.relative_position_bucket, itself of T5 (Raffel et al. 2020).
+    """
+    half = buckets // 2
+    exact = half // 2
+    distance = np.abs(ahead)
+    # the same float32 steps as transformers, or a distance on an edge lands in the next bucket
+    scaled = np.log(np.maximum(distance, 1).astype(np.float32) / np.float32(exact))
+    scaled = scaled / np.float32(math.log(farthest / exact)) * np.float32(half - exact)
+    far = np.minimum(exact + scaled.astype(np.int64), half - 1)
+    bucket: Ints = np.where(distance < exact, distance, far) + half * (ahead > 0)
+    return bucket
 
 
 def _ints(writer: GraphWriter, name: str, values: list[int]) -> str:
     return writer.constant(name, np.array(values, np.int64))
 
 
-def layer_norm(writer: GraphWriter, value: str, norm: Norm, name: str, epsilon: float) -> str:
-    """Add a layer normalization over the last axis."""
-    weight = writer.constant(f"{name}.weight", norm.weight)
-    bias = writer.constant(f"{name}.bias", norm.bias)
+def layer_norm(
+    writer: GraphWriter, value: str, norm: Norm, name: str, epsilon: float, stored: str = ""
+) -> str:
+    """Add a layer normalization over the last axis; `stored` names its vectors, if not `name`."""
+    weight = writer.constant(f"{stored or name}.weight", norm.weight)
+    bias = writer.constant(f"{stored or name}.bias", norm.bias)
     return writer.node("LayerNormalization", [value, weight, bias], name, axis=-1, epsilon=epsilon)
 
 
+@dataclass(frozen=True, slots=True)
+class Attended:
+    """What bounds or biases the attention."""
+
+    mask: str | None  # (B, T) int32
+    bias: str | None  # (1, heads, T, T)
+
+
 def _layer(
-    graph: EncoderGraph, number: int, hidden: str, mask: str | None, *, first_row_only: bool
+    graph: EncoderGraph, number: int, hidden: str, attended_by: Attended, *, first_row_only: bool
 ) -> str:
     writer, model = graph.writer, graph.model
-    name = f"{number}"
+    name, stored = f"{number}", f"{model.stores[number]}"
 
-    def first_row(value: str, place: str) -> str:
+    def first_row(value: str, place: str, axis: int = 1) -> str:
         if not first_row_only:
             return value
-        return writer.node("Gather", [value, _ints(writer, "zero", [0])], place, axis=1)
+        return writer.node("Gather", [value, _ints(writer, "zero", [0])], place, axis=axis)
 
-    shared = quantize_input(graph, f"{name}.qkv", hidden)
+    def norm(value: str, which: str) -> str:
+        vectors = model.norms[f"{stored}.{which}"]
+        return layer_norm(
+            writer, value, vectors, f"{name}.{which}", model.epsilon, f"{stored}.{which}"
+        )
+
+    shared = quantize_input(graph, f"{name}.qkv", hidden, f"{stored}.qkv")
     # the query is cut after quantization: same scale, same bits as in the whole layer
     query_place = f"{name}.q.first_row"
     query_input = (
@@ -138,85 +200,102 @@ def _layer(
         if isinstance(shared, QuantizedValue)
         else first_row(shared, query_place)
     )
-    query = linear(graph, f"{name}.q", query_input)
-    key = linear(graph, f"{name}.k", shared)
-    value = linear(graph, f"{name}.v", shared)
+    query = linear(graph, f"{name}.q", query_input, f"{stored}.q")
+    key = linear(graph, f"{name}.k", shared, f"{stored}.k")
+    value = linear(graph, f"{name}.v", shared, f"{stored}.v")
+    mask, bias = attended_by.mask or "", attended_by.bias or ""
+    if bias:
+        bias = first_row(bias, f"{name}.bias_first_row", axis=2)
     attended = writer.node(
         "MultiHeadAttention",
-        [query, key, value, *(["", mask] if mask else [])],
+        [query, key, value, *(["", mask] if mask or bias else []), *([bias] if bias else [])],
         f"{name}.attention",
         domain=MICROSOFT,
         num_heads=model.encoder.heads,
         **({"mask_filter_value": MASKED_SCORE} if mask else {}),
     )
-    attended = linear(graph, f"{name}.o", quantize_input(graph, f"{name}.o", attended))
-    total = writer.node(
-        "Add", [attended, first_row(hidden, f"{name}.residual")], f"{name}.attention_residual"
+    attended = quantize_linear(graph, name, stored, "o", attended)
+    residual = first_row(hidden, f"{name}.residual")
+    hidden = norm(
+        writer.node("Add", [attended, residual], f"{name}.attention_residual"), "attention_norm"
     )
-    norm = f"{name}.attention_norm"
-    hidden = layer_norm(writer, total, model.norms[norm], norm, model.epsilon)
-    wide = linear(graph, f"{name}.f1", quantize_input(graph, f"{name}.f1", hidden))
+    wide = quantize_linear(graph, name, stored, "f1", hidden)
     wide = ACTIVATIONS[model.activation](writer, wide, f"{name}.activation")
-    narrow = linear(graph, f"{name}.f2", quantize_input(graph, f"{name}.f2", wide))
-    total = writer.node("Add", [narrow, hidden], f"{name}.ffn_residual")
-    norm = f"{name}.ffn_norm"
-    return layer_norm(writer, total, model.norms[norm], norm, model.epsilon)
+    narrow = quantize_linear(graph, name, stored, "f2", wide)
+    return norm(writer.node("Add", [narrow, hidden], f"{name}.ffn_residual"), "ffn_norm")
 
 
-def quantize_input(graph: EncoderGraph, group: str, value: str) -> QuantizedValue | str:
-    """Turn the input of a group of linears into u8, where the plan says so."""
-    writer = graph.writer
-    graph.group_inputs[group] = value
-    how = graph.plan.inputs.get(group)
+def quantize_linear(graph: EncoderGraph, name: str, stored: str, which: str, value: str) -> str:
+    """Add a linear that has its input to itself."""
+    quantized = quantize_input(graph, f"{name}.{which}", value, f"{stored}.{which}")
+    return linear(graph, f"{name}.{which}", quantized, f"{stored}.{which}")
+
+
+def quantize_input(
+    graph: EncoderGraph, group: str, value: str, stored: str = ""
+) -> QuantizedValue | str:
+    """Turn the input of a group of linears into u8, where the plan says so.
+
+    Args:
+        graph: where to add it.
+        group: names the nodes.
+        value: the float input.
+        stored: names the group in the plan, if not as the nodes: layers may share weights.
+    """
+    writer, stored = graph.writer, stored or group
+    graph.group_inputs.setdefault(stored, []).append(value)
+    how = graph.plan.inputs.get(stored)
     if how is None:
         return value
     if how.multiplier is not None:
-        factor = writer.constant(f"{group}.multiplier", how.multiplier)
+        factor = writer.constant(f"{stored}.multiplier", how.multiplier)
         value = writer.node("Mul", [value, factor], f"{group}.smoothed")
     if how.static is None:
         names = [f"{group}.u8", f"{group}.scale", f"{group}.zero_point"]
         return QuantizedValue(*writer.nodes("DynamicQuantizeLinear", [value], names))
-    scale = writer.constant(f"{group}.scale", np.array(how.static[0], np.float32))
-    zero_point = writer.constant(f"{group}.zero_point", np.array(how.static[1], np.uint8))
+    scale = writer.constant(f"{stored}.scale", np.array(how.static[0], np.float32))
+    zero_point = writer.constant(f"{stored}.zero_point", np.array(how.static[1], np.uint8))
     values = writer.node("QuantizeLinear", [value, scale, zero_point], f"{group}.u8")
     return QuantizedValue(values, scale, zero_point)
 
 
-def linear(graph: EncoderGraph, name: str, value: QuantizedValue | str) -> str:
+def linear(graph: EncoderGraph, name: str, value: QuantizedValue | str, stored: str) -> str:
     """Add one linear of the encoder, quantized or float as its input is."""
-    stated = graph.plan.linears.get(name, graph.model.linears.get(name))
-    if isinstance(value, QuantizedValue):
-        assert_quantized = stated
-        if not isinstance(assert_quantized, QuantizedLinear):
-            raise TypeError(f"plan quantizes the input of {name} but not its weight")
-        return quantized_linear(graph.writer, name, assert_quantized, value)
-    if not isinstance(stated, Linear):
-        raise TypeError(f"plan quantizes the weight of {name} but not its input")
-    return float_linear(graph.writer, name, stated, value)
+    layer = graph.plan.linears.get(stored, graph.model.linears[stored])
+    if isinstance(value, QuantizedValue) and isinstance(layer, QuantizedLinear):
+        return quantized_linear(graph.writer, name, layer, value, stored)
+    if isinstance(value, str) and isinstance(layer, Linear):
+        return float_linear(graph.writer, name, layer, value, stored)
+    raise TypeError(f"the plan quantizes one of the weight and the input of {stored!r}")
 
 
-def float_linear(writer: GraphWriter, name: str, layer: Linear, value: str) -> str:
+def float_linear(
+    writer: GraphWriter, name: str, layer: Linear, value: str, stored: str = ""
+) -> str:
     """Add x @ weight + bias in float."""
-    product = writer.node(
-        "MatMul", [value, writer.constant(f"{name}.weight", layer.weight)], f"{name}.product"
+    stored = stored or name
+    weight = writer.constant(f"{stored}.weight", layer.weight)
+    bias = writer.constant(f"{stored}.bias", layer.bias)
+    return writer.node(
+        "Add", [writer.node("MatMul", [value, weight], f"{name}.product"), bias], name
     )
-    return writer.node("Add", [product, writer.constant(f"{name}.bias", layer.bias)], name)
 
 
 def quantized_linear(
-    writer: GraphWriter, name: str, layer: QuantizedLinear, value: QuantizedValue
+    writer: GraphWriter, name: str, layer: QuantizedLinear, value: QuantizedValue, stored: str = ""
 ) -> str:
     """Add x_u8 @ weight_s8, scaled back to float, plus bias, as one node."""
+    stored = stored or name
     return writer.node(
         "MatMulIntegerToFloat",
         [
             value.values,
-            writer.constant(f"{name}.weight_s8", layer.values),
+            writer.constant(f"{stored}.weight_s8", layer.values),
             value.scale,
-            writer.constant(f"{name}.scales", layer.scales),
+            writer.constant(f"{stored}.scales", layer.scales),
             value.zero_point,
             "",  # weights are symmetric
-            writer.constant(f"{name}.bias", layer.bias),
+            writer.constant(f"{stored}.bias", layer.bias),
         ],
         name,
         domain=MICROSOFT,
@@ -233,13 +312,3 @@ ACTIVATIONS: dict[str, Callable[[GraphWriter, str, str], str]] = {
     "relu": _unary("Relu"),
     "tanh": _unary("Tanh"),
 }
-
-__all__ = [
-    "ACTIVATIONS",
-    "GROUPS",
-    "EncoderGraph",
-    "QuantizedInput",
-    "Signature",
-    "build_encoder",
-    "declare_inputs",
-]

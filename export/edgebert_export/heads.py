@@ -210,7 +210,7 @@ def _tied_decoder(graph: EncoderGraph, value: str, output: Linear, *, masked: bo
     if not masked:
         return writer.node("Gemm", [value, table, bias], DECODER, transB=1)
     shape = writer.node("Shape", [value], "decoder_shape", end=2)
-    rows = writer.constant("decoder_rows", np.array([-1, encoder.hidden], np.int64))
+    rows = writer.constant("decoder_rows", np.array([-1, graph.model.word.shape[1]], np.int64))
     flat = writer.node("Reshape", [value, rows], "decoder_flat")
     scores = writer.node("Gemm", [flat, table, bias], "decoder_scores", transB=1)
     width = writer.constant("decoder_width", np.array([encoder.vocabulary], np.int64))

@@ -51,7 +51,7 @@ Progress = Callable[[str, float], None]
 
 SEED = 0  # one seed for all that is drawn: the same checkpoint gives the same bytes
 GOLDEN_TEXTS = 8
-QUESTION_CHARACTERS = 24  # of a text that stands for a question: leaves room for the context
+QUESTION_CHARACTERS = 24  # of a text that stands for a question
 # Allowed relative error of golden texts: float kernels differ by rounding only; int8 kernels by
 # more, yet saturation (onnxruntime#6004) shows as errors several times as large as this.
 FLOAT_TOLERANCE = 1e-4
@@ -256,15 +256,21 @@ def as_inputs(prepared: Prepared, texts: Sequence[str]) -> list[Text]:
     """Shape plain texts into what the task takes: pairs for questions, a mask to be filled."""
     match prepared.outputs.task:
         case Task.ANSWER:
-            others = [*texts[1:], texts[0]]
-            return [
-                (text[:QUESTION_CHARACTERS], f"{other} {text}")
-                for text, other in zip(texts, others, strict=True)
-            ]
+            return _with_contexts(prepared.tokenizer, texts, prepared.manifest.max_tokens)
         case Task.FILL:
             return _with_masks(prepared.tokenizer, texts, prepared.manifest.max_tokens)
         case _:
             return list(texts)
+
+
+def _with_contexts(files: TokenizerFiles, texts: Sequence[str], limit: int) -> list[Text]:
+    """Ask each text's beginning, few enough tokens to leave room, of a context that holds it."""
+    pairs: list[Text] = []
+    for text, other in zip(texts, [*texts[1:], texts[0]], strict=True):
+        spans = files.tokenizer.encode(text, add_special_tokens=False).offsets
+        end = spans[: max(1, limit // 3)][-1][1] if spans else 0
+        pairs.append((text[: min(end, QUESTION_CHARACTERS)], f"{other} {text}"))
+    return pairs
 
 
 def _with_masks(files: TokenizerFiles, texts: Sequence[str], limit: int) -> list[Text]:

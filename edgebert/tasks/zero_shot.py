@@ -1,0 +1,139 @@
+"""Zero-shot classification: any labels, by asking an NLI classifier whether each follows.
+
+A text is the premise; each label, put into a template, is a hypothesis. Scores follow
+transformers' zero-shot-classification pipeline. Source: Yin et al. 2019 (Benchmarking Zero-shot
+Text Classification).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from edgebert.batching import Batch
+from edgebert.config import RuntimeConfig
+from edgebert.engine import Engine
+from edgebert.errors import InputError, TaskError
+from edgebert.manifest import Task
+from edgebert.results import Classification, Floats, Label
+from edgebert.scores import softmax
+
+TEMPLATE = "This example is {}."
+
+
+class ZeroShotClassifier:
+    """Classifies texts by labels named at call time. May be shared between threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Take an opened engine of a classifier trained on natural language inference.
+
+        Raises:
+            TaskError: its bundle is for another task, or has no label for entailment.
+        """
+        engine.require(Task.CLASSIFY)
+        self._engine = engine
+        self.manifest = engine.manifest
+        self._entailment, self._contradiction = inference_labels(self.manifest.labels)
+
+    @classmethod
+    def load(cls, path: Path | str, config: RuntimeConfig | None = None) -> "ZeroShotClassifier":
+        """Open a bundle's folder.
+
+        Raises:
+            BundleError: it cannot be used.
+            TaskError: it is for another task, or no NLI classifier.
+        """
+        return cls(Engine.open(path, config))
+
+    def classify(
+        self,
+        texts: Iterable[str],
+        *,
+        labels: Sequence[str],
+        template: str = TEMPLATE,
+        multi_label: bool = False,
+    ) -> list[Classification]:
+        """Classify texts by any labels.
+
+        Args:
+            texts: N strings.
+            labels: L candidates.
+            template: a sentence with `{}` where the label goes.
+            multi_label: judge each label by itself (entailed or contradicted) instead of sharing
+                one probability among all.
+
+        Returns:
+            N results in the order given, each with all labels, best first.
+
+        Raises:
+            InputError: no labels, one twice, or a template without `{}`.
+        """
+        return list(self.stream(texts, labels=labels, template=template, multi_label=multi_label))
+
+    def stream(
+        self,
+        texts: Iterable[str],
+        *,
+        labels: Sequence[str],
+        template: str = TEMPLATE,
+        multi_label: bool = False,
+    ) -> Iterator[Classification]:
+        """Classify texts one result at a time in bounded memory; see `classify`."""
+        _check(texts, labels, template)
+        hypotheses = [template.replace("{}", label) for label in labels]
+        pairs = ((text, hypothesis) for text in texts for hypothesis in hypotheses)
+        rows = self._engine.map(pairs, read_logits)
+        while group := list(islice(rows, len(labels))):
+            logits = np.stack([row for row, _, _ in group])
+            scores = self._score(logits, multi_label=multi_label)
+            best = np.argsort(-scores, kind="stable")
+            yield Classification(
+                tuple(Label(labels[place], float(scores[place])) for place in best),
+                max(n_tokens for _, n_tokens, _ in group),
+                any(truncated for _, _, truncated in group),
+            )
+
+    def _score(self, logits: Floats, *, multi_label: bool) -> Floats:
+        """Turn (L, 3) logits of L hypotheses into L scores."""
+        if multi_label or len(logits) == 1:
+            return softmax(logits[:, [self._contradiction, self._entailment]])[:, 1]
+        return softmax(logits[:, self._entailment])
+
+
+def inference_labels(labels: Sequence[str]) -> tuple[int, int]:
+    """Find which outputs of an NLI classifier say "follows" and "contradicts".
+
+    Raises:
+        TaskError: no label's name begins with "entail" or none with "contra".
+    """
+    lowered = [label.lower() for label in labels]
+    places = [
+        next((place for place, label in enumerate(lowered) if label.startswith(start)), None)
+        for start in ("entail", "contra")
+    ]
+    if places[0] is None or places[1] is None:
+        raise TaskError(
+            "zero-shot classification",
+            "classify",
+            f"zero-shot classification needs a classifier of natural language inference, whose "
+            f"labels name entailment and contradiction; this bundle's are {list(labels)[:8]}",
+        )
+    return places[0], places[1]
+
+
+def read_logits(outputs: tuple[Floats, ...], batch: Batch) -> list[tuple[Floats, int, bool]]:
+    """Split (B, L) into each row's logits, token count and whether it was cut."""
+    return [
+        (logits, tokens.n_tokens, tokens.truncated)
+        for logits, tokens in zip(outputs[0], batch.tokens, strict=True)
+    ]
+
+
+def _check(texts: Iterable[str], labels: Sequence[str], template: str) -> None:
+    if isinstance(texts, str) or isinstance(labels, str):
+        raise InputError("a single string; give a sequence, such as [text]")
+    if not labels or len(set(labels)) != len(labels):
+        raise InputError(f"labels are {list(labels)!r:.80}; give one or more, none twice")
+    if "{}" not in template:
+        raise InputError(f"template {template!r} has no {{}} where the label goes")
