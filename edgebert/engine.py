@@ -77,7 +77,9 @@ class Engine:
         found = self.manifest.task
         if found is not task:
             raise TaskError(
-                task, found, f"bundle {self.manifest.name!r} is for {found!r}, not for {task!r}"
+                task,
+                found,
+                f"bundle {self.manifest.name!r} is for {found.value!r}, not for {task.value!r}",
             )
 
     def map(self, texts: Iterable[Text], readout: Readout[R]) -> Iterator[R]:

@@ -288,7 +288,7 @@ class Manifest:
     def _check(self) -> None:
         needs_labels = self.task in (Task.CLASSIFY, Task.TAG)
         if needs_labels and not self.labels:
-            raise ReadError(f"task {self.task!r} needs labels, there are none")
+            raise ReadError(f"task {self.task.value!r} needs labels, there are none")
         if len(set(self.labels)) != len(self.labels):
             raise ReadError("a label stands twice")
         if (self.task is Task.EMBED) != (self.pooling is not None):

@@ -81,7 +81,7 @@ class Tokenizer:
         self._tokenizer = tokenizer
         self._max_tokens = max_tokens
         self._truncation = truncation
-        self._pairs = pairs
+        self._kinds = (str, tuple) if pairs else (str,)
         self._cut_second_only = cut_second_only
         self._encode = tokenizer.encode_batch if needs_offsets else tokenizer.encode_batch_fast
 
@@ -96,12 +96,13 @@ class Tokenizer:
             InputError: a text is not a string, is not Unicode, or is too long under policy
                 `error`; the message names the row.
         """
-        for number, text in enumerate(texts, first_row):
-            self._check_kind(text, number)
         try:
+            # the library takes a pair wherever it takes a text, and a list of two for a pair
+            if not all(isinstance(text, self._kinds) for text in texts):
+                raise TypeError("not all are texts")
             encodings = self._encode(list(texts))
         except (TypeError, UnicodeEncodeError, OverflowError, ValueError) as error:
-            _find_culprit(texts, first_row)
+            self._find_culprit(texts, first_row)
             raise InputError(f"rows from {first_row}: cannot be tokenized: {error}") from error
         rows = []
         for number, (text, encoding) in enumerate(zip(texts, encodings, strict=True), first_row):
@@ -122,14 +123,6 @@ class Tokenizer:
         """Give the text of one token."""
         return str(self._tokenizer.decode([token_id], skip_special_tokens=False))
 
-    def _check_kind(self, text: object, row: int) -> None:
-        # tokenizers takes a list of two strings for a pair, and a pair wherever a text may stand
-        expected = "a string or a pair of strings" if self._pairs else "a string"
-        if isinstance(text, tuple) and not self._pairs:
-            raise InputError(f"row {row}: a pair of texts, expected {expected}")
-        if not isinstance(text, str | tuple):
-            raise InputError(f"row {row}: {type(text).__name__}, expected {expected}")
-
     def _shorten(self, text: Text, row: int, full: int) -> tokenizers.Encoding:
         if self._truncation is Truncation.ERROR:
             raise InputError(
@@ -147,6 +140,18 @@ class Tokenizer:
         one.truncate(keep_one)
         two.truncate(keep_two)
         return self._tokenizer.post_process(one, two)
+
+    def _find_culprit(self, texts: Sequence[object], first_row: int) -> None:
+        expected = "a string or a pair of strings" if tuple in self._kinds else "a string"
+        for row, text in enumerate(texts, first_row):
+            if not isinstance(text, self._kinds):
+                found = "a pair" if isinstance(text, tuple) else type(text).__name__
+                raise InputError(f"row {row}: {found}, expected {expected}")
+            parts = text if isinstance(text, tuple) else (text,)
+            if isinstance(text, tuple) and len(parts) != 2:
+                raise InputError(f"row {row}: a tuple of {len(parts)}; a pair has two texts")
+            for part in parts:
+                _check_part(part, row)
 
     def _share(self, budget: int, first: int, second: int, row: int) -> tuple[int, int]:
         """Split the budget between a pair: transformers' `only_second` or `longest_first`."""
@@ -180,18 +185,13 @@ def open_tokenizer(path: Path) -> tokenizers.Tokenizer:
     return tokenizer
 
 
-def _find_culprit(texts: Sequence[Text], first_row: int) -> None:
-    for row, text in enumerate(texts, first_row):
-        parts = text if isinstance(text, tuple) else (text,)
-        if isinstance(text, tuple) and len(parts) != 2:
-            raise InputError(f"row {row}: a tuple of {len(parts)}; a pair has two texts")
-        for part in parts:
-            if not isinstance(part, str):
-                raise InputError(f"row {row}: {type(part).__name__}, expected a string")
-            try:
-                part.encode()
-            except UnicodeEncodeError as error:
-                raise InputError(
-                    f"row {row}: not Unicode text, character {error.start} is a lone surrogate "
-                    f"(U+{ord(part[error.start]):04X}); read the source with the right encoding"
-                ) from error
+def _check_part(part: object, row: int) -> None:
+    if not isinstance(part, str):
+        raise InputError(f"row {row}: {type(part).__name__}, expected a string")
+    try:
+        part.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"row {row}: not Unicode text, character {error.start} is a lone surrogate "
+            f"(U+{ord(part[error.start]):04X}); read the source with the right encoding"
+        ) from error

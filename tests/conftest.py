@@ -1,17 +1,74 @@
 """Fixtures that several tests share: the tiny bundles, and where labelled data stands."""
 
 import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.make_tiny import DATA
+
+ROOT = Path(__file__).parents[1]
+
+# No deadline: a test that fails because a machine is slow proves nothing.
+hypothesis.settings.register_profile("edgebert", deadline=None, max_examples=50)
+hypothesis.settings.load_profile("edgebert")
 
 
 @pytest.fixture(scope="session")
 def tiny() -> Path:
     """The folder of the tiny bundles: tiny-embed, tiny-classify, tiny-tag, ..."""
     return DATA
+
+
+@pytest.fixture
+def copied(tiny: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Copy a tiny bundle to where it may be damaged."""
+
+    def copy(name: str = "tiny-embed", to: str = "bundle") -> Path:
+        return Path(shutil.copytree(tiny / name, tmp_path / to))
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def python() -> Callable[..., "subprocess.CompletedProcess[bytes]"]:
+    """Run this Python anew on the sources at hand, warnings as errors."""
+
+    def run(
+        *arguments: str, stdin: bytes = b"", **options: object
+    ) -> "subprocess.CompletedProcess[bytes]":
+        command = [sys.executable, "-W", "error", *arguments]
+        settings: dict[str, object] = {"input": stdin, "cwd": ROOT, "timeout": 60}
+        if "stdout" not in options:
+            settings["capture_output"] = True
+        return subprocess.run(command, check=False, **(settings | options))
+
+    return run
+
+
+LIMITED = """
+import resource, sys
+limit = int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+from edgebert.cli import main
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.fixture(scope="session")
+def small_disk(
+    python: Callable[..., "subprocess.CompletedProcess[bytes]"],
+) -> Callable[..., "subprocess.CompletedProcess[bytes]"]:
+    """Run the command line where no file may grow over a limit, as on a disk that fills up."""
+    pytest.importorskip("resource", reason="this system has no limits on file size")
+    return lambda limit, *arguments, **options: python(
+        "-c", LIMITED, str(limit), *map(str, arguments), **options
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,35 @@
+"""Ways to change a bundle that its hashes do not notice, and small edits of its files.
+
+Tests that look behind the hashes need a bundle whose hashes are right.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+MANIFEST = "edgebert.json"
+
+
+def edit_manifest(folder: Path, edit: Callable[[dict[str, Any]], None]) -> Path:
+    """Change the manifest's values in place; returns the folder."""
+    path = folder / MANIFEST
+    values = json.loads(path.read_bytes())
+    edit(values)
+    path.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return folder
+
+
+def put_file(folder: Path, name: str, data: bytes) -> Path:
+    """Write a file and list it, with its size and hash, in the manifest; returns the folder."""
+    (folder / name).write_bytes(data)
+    entry = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    return edit_manifest(folder, lambda values: values["files"].__setitem__(name, entry))
+
+
+def flip(path: Path, place: int, mask: int) -> None:
+    """Change one byte of a file: its bits under the mask are turned around."""
+    data = bytearray(path.read_bytes())
+    data[place % len(data)] ^= mask
+    path.write_bytes(data)

@@ -1,0 +1,202 @@
+"""Who may import whom, read off the sources: the layout of the house style, kept true."""
+
+import ast
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+# What each module of the runtime may import of it, besides errors, results, config and manifest,
+# which hold the typed values that pass everywhere.
+EVERYWHERE = {"errors", "results", "config", "manifest"}
+TASKS = {"tasks.answer", "tasks.classify", "tasks.embed", "tasks.fill", "tasks.tag"}
+TASK = {"engine", "batching", "scores", "tokens", "vectors"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "": {"version"},
+    "__main__": {"cli"},
+    "batching": {"tokens"},  # a batch is made of token rows
+    "bundle": {"reader"},
+    "cli": {"version"},
+    "cli.doctor": {"bundle", "device.doctor"},
+    "cli.export": set(),
+    "cli.inspect": {"bundle"},
+    "cli.pack": {"bundle"},
+    "cli.run": {"loading", "records"},
+    "cli.unpack": {"bundle"},
+    "cli.verify": {"bundle", "engine", "golden"},
+    "device": set(),
+    "device.cpu": set(),
+    "device.doctor": {"bundle", "device.cpu"},
+    "engine": {"batching", "bundle", "session", "tokens"},
+    "golden": {"batching", "bundle", "engine", "reader", "tokens"},
+    "loading": {"engine", *TASKS},
+    "reader": set(),
+    "records": {"loading", "tokens", *TASKS},
+    "scores": set(),
+    "session": {"batching", "bundle"},
+    "tasks": set(),
+    **{task: TASK for task in (*TASKS, "tasks.rerank", "tasks.zero_shot")},
+    "tokens": {"bundle"},
+    "vectors": set(),
+    "version": set(),
+}
+# the ground floor may import less than all others: no cycle starts here
+GROUND: dict[str, set[str]] = {
+    "errors": set(),
+    "results": set(),
+    "config": {"errors"},
+    "manifest": {"errors", "reader"},
+}
+ONLY_IN = {"onnxruntime": {"session"}, "tokenizers": {"tokens"}}
+NEVER = {"torch", "transformers", "optimum", "onnx", "safetensors", "edgebert_export"}
+THIRD_PARTY = {"numpy", "onnxruntime", "tokenizers"}
+IMPORTERS = {"", "cli", "cli.export"}  # modules that may import by name, as the house style says
+EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
+
+
+def module_of(path: Path) -> str:
+    """Name a file as Python would, `edgebert` left out: "cli.run", "" for the package itself."""
+    parts = path.relative_to(ROOT / "edgebert").with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+SOURCES = {module_of(path): path for path in sorted((ROOT / "edgebert").rglob("*.py"))}
+
+
+@cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(SOURCES[module].read_text(encoding="utf-8"))
+
+
+def for_types_only(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """Give the full names of all modules that a module imports, anywhere in its text."""
+    found: set[str] = set()
+    waiting: list[ast.AST] = [tree(module)]
+    while waiting:
+        node = waiting.pop()
+        if for_types_only(node):
+            continue
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: relative import"
+            for name in node.names:
+                below = f"{node.module}.{name.name}".removeprefix("edgebert.")
+                found.add(f"edgebert.{below}" if below in SOURCES else str(node.module))
+        waiting += ast.iter_child_nodes(node)
+    return frozenset(found)
+
+
+def own(module: str) -> set[str]:
+    """Give the modules of edgebert that a module imports."""
+    names = {name for name in imports(module) if name.partition(".")[0] == "edgebert"}
+    return {name.partition(".")[2] for name in names}
+
+
+def calls(module: str, name: str) -> list[ast.Call]:
+    return [
+        node
+        for node in ast.walk(tree(module))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == name
+    ]
+
+
+def test_every_module_has_its_row() -> None:
+    assert set(SOURCES) <= MAY_IMPORT.keys() | GROUND.keys()
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_a_module_imports_only_what_its_row_allows(module: str) -> None:
+    allowed = GROUND[module] if module in GROUND else MAY_IMPORT[module] | EVERYWHERE
+    assert own(module) <= allowed
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_nothing_but_the_entry_point_imports_the_command_line(module: str) -> None:
+    found = {name for name in own(module) if name.partition(".")[0] == "cli"}
+    assert not found or module == "__main__"
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_the_runtime_never_imports_the_export_stage_or_its_tools(module: str) -> None:
+    assert not {name.partition(".")[0] for name in imports(module)} & NEVER
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_each_engine_has_one_user(module: str) -> None:
+    for package, users in ONLY_IN.items():
+        found = any(name.partition(".")[0] == package for name in imports(module))
+        assert found == (module in users)
+
+
+def test_the_runtime_needs_three_packages_only() -> None:
+    names = {name.partition(".")[0] for module in SOURCES for name in imports(module)}
+    assert names - set(sys.stdlib_module_names) - {"edgebert"} == THIRD_PARTY
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_imports_stand_at_the_top(module: str) -> None:
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            inner = [n for n in ast.walk(node) if isinstance(n, ast.Import | ast.ImportFrom)]
+            assert not inner, f"line {inner[0].lineno}"
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_only_the_package_and_the_verbs_import_by_name(module: str) -> None:
+    assert not calls(module, "__import__")
+    assert not calls(module, "import_module") or module in IMPORTERS
+
+
+def test_the_export_verb_alone_reaches_the_export_stage() -> None:
+    texts = {
+        module: [ast.unparse(call.args[0]) for call in calls(module, "import_module")]
+        for module in sorted(IMPORTERS)
+    }
+    assert texts == {
+        "": ["_HOMES[name]"],
+        "cli": ["f'edgebert.cli.{name}'"],
+        "cli.export": ["'edgebert_export.cli'"],
+    }
+
+
+def test_no_import_goes_round_in_a_circle() -> None:
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join((*path, module))
+        if module not in done:
+            for name in sorted(own(module)):
+                visit(name, (*path, module))
+            done.add(module)
+
+    for module in SOURCES:
+        visit(module, ())
+
+
+@pytest.mark.parametrize("folder", ["edgebert", "export", "tests", "bench", "examples"])
+def test_no_file_has_a_name_that_says_nothing(folder: str) -> None:
+    paths = (ROOT / folder).rglob("*.py")
+    assert not [path for path in paths if path.stem in EMPTY_NAMES]
+
+
+def test_the_export_stage_does_not_import_the_command_line() -> None:
+    for path in sorted((ROOT / "export").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                assert not str(node.module).startswith("edgebert.cli"), path
+            if isinstance(node, ast.Import):
+                assert not any(name.name.startswith("edgebert.cli") for name in node.names), path
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_a_module_opens_with_what_it_does(module: str) -> None:
+    assert ast.get_docstring(tree(module))

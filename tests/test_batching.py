@@ -1,0 +1,83 @@
+"""Runs: each row once, one length, within the budget, longest first."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgebert.batching import Batch, default_budget, plan_runs
+from tests.fakes import make_tokenizer
+from tests.make_tiny import DATA
+
+LENGTHS = st.lists(st.integers(1, 20) | st.integers(1, 512), max_size=200)
+BUDGETS = st.integers(1, 4096)
+
+
+@given(LENGTHS, BUDGETS)
+def test_a_plan_covers_each_row_once(lengths: list[int], max_tokens: int) -> None:
+    rows = [row for run in plan_runs(lengths, max_tokens) for row in run]
+    assert sorted(rows) == list(range(len(lengths)))
+
+
+@given(LENGTHS, BUDGETS)
+def test_the_rows_of_a_run_have_one_length(lengths: list[int], max_tokens: int) -> None:
+    for run in plan_runs(lengths, max_tokens):
+        assert len({lengths[row] for row in run}) == 1
+
+
+@given(LENGTHS, BUDGETS)
+def test_a_run_fits_the_budget_unless_its_row_is_alone(lengths: list[int], max_tokens: int) -> None:
+    for run in plan_runs(lengths, max_tokens):
+        assert len(run) == 1 or sum(lengths[row] for row in run) <= max_tokens
+
+
+@given(LENGTHS, BUDGETS)
+def test_no_two_runs_could_have_been_one(lengths: list[int], max_tokens: int) -> None:
+    tokens = [sum(lengths[row] for row in run) for run in plan_runs(lengths, max_tokens)]
+    widths = [lengths[run[0]] for run in plan_runs(lengths, max_tokens)]
+    for (one, wide), (two, next_wide) in zip(
+        zip(tokens, widths, strict=True), list(zip(tokens, widths, strict=True))[1:], strict=False
+    ):
+        assert wide != next_wide or one + two > max_tokens
+
+
+@given(LENGTHS, BUDGETS)
+def test_longer_rows_run_first(lengths: list[int], max_tokens: int) -> None:
+    widths = [lengths[run[0]] for run in plan_runs(lengths, max_tokens)]
+    assert widths == sorted(widths, reverse=True)
+
+
+@given(LENGTHS, BUDGETS)
+def test_rows_of_one_length_keep_their_order(lengths: list[int], max_tokens: int) -> None:
+    runs = list(plan_runs(lengths, max_tokens))
+    for length in set(lengths):
+        rows = [row for run in runs for row in run if lengths[row] == length]
+        assert rows == sorted(rows)
+
+
+@given(LENGTHS)
+def test_a_budget_of_one_token_runs_every_row_alone(lengths: list[int]) -> None:
+    assert {len(run) for run in plan_runs(lengths, 1)} <= {1}
+
+
+def test_rows_without_tokens_share_a_run() -> None:
+    assert list(plan_runs([0, 0], 8)) == [(0, 1)]
+
+
+@pytest.mark.parametrize(("hidden", "budget"), [(32, 256), (512, 256), (513, 512), (768, 512)])
+def test_wider_models_get_the_larger_budget(hidden: int, budget: int) -> None:
+    assert default_budget(hidden) == budget
+
+
+def test_a_batch_is_one_array_of_ids() -> None:
+    rows = make_tokenizer(DATA / "tiny-classify").encode([("the", "cat"), ("a", "dog")])
+    batch = Batch((0, 1), tuple(rows))
+    assert batch.ids.dtype == np.int64
+    assert batch.ids.tolist() == [row.ids for row in rows]
+
+
+def test_a_batch_tells_the_texts_of_its_pairs_apart() -> None:
+    rows = make_tokenizer(DATA / "tiny-classify").encode([("the", "cat"), ("a", "dog")])
+    batch = Batch((0, 1), tuple(rows))
+    assert batch.type_ids.dtype == np.int64
+    assert batch.type_ids.tolist() == [[0, 0, 0, 1, 1]] * 2

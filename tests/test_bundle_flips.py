@@ -1,0 +1,82 @@
+"""Whatever happens to the bytes of a bundle, what comes of it is a `BundleError` or a bundle."""
+
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgebert.bundle import Bundle
+from edgebert.errors import BundleError, BundleFormatError, EdgebertError
+from edgebert.loading import load
+from edgebert.manifest import Manifest
+from tests.damage import MANIFEST, flip
+from tests.make_tiny import DATA
+
+FILES = sorted(path.name for path in (DATA / "tiny-embed").iterdir() if path.name != MANIFEST)
+
+
+@pytest.fixture(scope="module")
+def spare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle for tests that put back what they damage."""
+    return Path(shutil.copytree(DATA / "tiny-embed", tmp_path_factory.mktemp("spare") / "bundle"))
+
+
+@given(place=st.integers(0, 10**6), mask=st.integers(1, 255), name=st.sampled_from(FILES))
+def test_a_flipped_byte_in_any_listed_file_is_damage(
+    spare: Path, name: str, place: int, mask: int
+) -> None:
+    flip(spare / name, place, mask)
+    try:
+        with pytest.raises(BundleFormatError, match=f"{name}: is damaged: sha256"):
+            Bundle.open(spare)
+    finally:
+        flip(spare / name, place, mask)
+
+
+@given(place=st.integers(0, 10**6), mask=st.integers(1, 255))
+def test_a_flipped_byte_in_the_manifest_raises_bundle_errors_and_nothing_else(
+    spare: Path, place: int, mask: int
+) -> None:
+    flip(spare / MANIFEST, place, mask)
+    try:
+        bundle = Bundle.open(spare)
+    except BundleError as error:
+        assert spare in (error.path, *error.path.parents)
+    else:  # a name or a figure reads otherwise now, and is a manifest all the same
+        assert Manifest.parse(bundle.manifest.to_json()) == bundle.manifest
+    finally:
+        flip(spare / MANIFEST, place, mask)
+
+
+@settings(max_examples=40)
+@given(place=st.integers(0, 10**6), mask=st.integers(1, 255))
+def test_a_flipped_byte_in_the_manifest_runs_or_says_why_not(
+    spare: Path, place: int, mask: int
+) -> None:
+    flip(spare / MANIFEST, place, mask)
+    try:
+        results = list(load(spare).stream(["the train to seoul"]))
+    except EdgebertError:
+        pass
+    else:
+        assert len(results) == 1
+    finally:
+        flip(spare / MANIFEST, place, mask)
+
+
+@given(seed=st.integers(0, 2**32), size=st.integers(0, 4000))
+def test_any_bytes_for_a_manifest_raise_bundle_errors_and_nothing_else(
+    spare: Path, seed: int, size: int
+) -> None:
+    good = (spare / MANIFEST).read_bytes()
+    data = random.Random(seed)
+    cut = data.randrange(len(good))
+    (spare / MANIFEST).write_bytes(good[:cut] + data.randbytes(size))
+    try:
+        with pytest.raises(BundleFormatError):
+            Bundle.open(spare)
+    finally:
+        (spare / MANIFEST).write_bytes(good)

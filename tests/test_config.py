@@ -1,0 +1,94 @@
+"""How to run on this machine: refused early where wrong, cores as the container has them."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+
+from edgebert import config as module
+from edgebert.config import RuntimeConfig, Truncation, cgroup_quota, usable_cores
+from edgebert.errors import InputError
+
+
+def test_by_default_the_machine_decides_and_texts_are_cut() -> None:
+    config = RuntimeConfig()
+    assert (config.threads, config.max_tokens_per_run) == (None, None)
+    assert config.truncation is Truncation.CUT
+
+
+@pytest.mark.parametrize("name", ["threads", "max_tokens_per_run"])
+@pytest.mark.parametrize("value", [0, -1])
+def test_numbers_below_one_are_refused_by_name(name: str, value: int) -> None:
+    with pytest.raises(InputError, match=rf"RuntimeConfig\.{name} is {value}"):
+        RuntimeConfig(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["threads", "max_tokens_per_run"])
+def test_one_is_taken(name: str) -> None:
+    assert getattr(RuntimeConfig(**{name: 1}), name) == 1
+
+
+def test_an_option_that_is_not_there_is_refused() -> None:
+    with pytest.raises(TypeError, match="colour"):
+        RuntimeConfig(colour="red")
+
+
+def test_a_config_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        RuntimeConfig().threads = 4
+
+
+def write(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+def v1(quota: str, period: str = "100000\n") -> dict[str, str]:
+    return {"cpu/cpu.cfs_quota_us": quota, "cpu/cpu.cfs_period_us": period}
+
+
+CGROUPS = {
+    "no cgroup": ({}, None),
+    "version 2, one core and a half": ({"cpu.max": "150000 100000\n"}, 1.5),
+    "version 2, no limit": ({"cpu.max": "max 100000\n"}, None),
+    "version 2, half a core": ({"cpu.max": "50000 100000\n"}, 0.5),
+    "version 2, empty": ({"cpu.max": ""}, None),
+    "version 2, of another form": ({"cpu.max": "a lot\n"}, None),
+    "version 1, two cores": (v1("200000\n"), 2.0),
+    "version 1, no limit": (v1("-1\n"), None),
+    "version 1, not a number": (v1("x\n"), None),
+    "version 1, half of its files": ({"cpu/cpu.cfs_quota_us": "200000\n"}, None),
+    "both, version 2 first": ({"cpu.max": "300000 100000\n"} | v1("200000\n"), 3.0),
+}
+
+
+@pytest.mark.parametrize("case", CGROUPS)
+def test_a_containers_quota_is_read(tmp_path: Path, case: str) -> None:
+    files, quota = CGROUPS[case]
+    assert cgroup_quota(write(tmp_path, files)) == quota
+
+
+CORES = [(8, None, 8), (8, 2.0, 2), (2, 4.0, 2), (8, 1.9, 1), (8, 0.5, 1), (1, None, 1)]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system has no affinity")
+@pytest.mark.parametrize(("affinity", "quota", "cores"), CORES)
+def test_usable_cores_are_the_least_of_affinity_and_quota(
+    monkeypatch: pytest.MonkeyPatch, affinity: int, quota: float | None, cores: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(affinity)))
+    monkeypatch.setattr(module, "cgroup_quota", lambda: quota)
+    assert usable_cores() == cores
+
+
+@pytest.mark.parametrize(("count", "cores"), [(6, 6), (None, 1)])
+def test_without_affinity_the_systems_count_is_taken(
+    monkeypatch: pytest.MonkeyPatch, count: int | None, cores: int
+) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: count)
+    monkeypatch.setattr(module, "cgroup_quota", lambda: None)
+    assert usable_cores() == cores
