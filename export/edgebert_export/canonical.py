@@ -321,4 +321,11 @@ def labels_of(config: Mapping[str, Any], count: int) -> tuple[str, ...]:
             f"config.json: id2label names {len(names)} labels, the head has {count} outputs; "
             "correct id2label"
         )
-    return tuple(names[str(i)] for i in range(count))
+    ordered = tuple(names[str(i)] for i in range(count))
+    double = next((name for name in ordered if ordered.count(name) > 1), None)
+    if double is not None:
+        raise ExportError(
+            f"config.json: id2label gives {double!r} to several outputs; results could not be "
+            "told apart, correct id2label"
+        )
+    return ordered

@@ -49,8 +49,7 @@ class Checkpoint:
             ExportError: not a checkpoint, or one whose files cannot be read.
         """
         folder = Path(path)
-        if not folder.is_dir():
-            raise ExportError(f"{folder}: no such folder")
+        check_folder(folder)
         config = read_json_object(folder / "config.json")
         if config is None:
             raise ExportError(
@@ -110,6 +109,20 @@ class Checkpoint:
                 "the training that wrote it diverged, take an earlier checkpoint"
             )
         return value
+
+
+def check_folder(path: Path) -> None:
+    """Refuse what is no folder.
+
+    Raises:
+        ExportError: there is nothing, or a file.
+    """
+    if path.is_file():
+        raise ExportError(f"{path}: is a file; give the folder it stands in")
+    if not path.is_dir():
+        raise ExportError(
+            f"{path}: no such folder; give a checkpoint's folder, as `save_pretrained` writes it"
+        )
 
 
 def read_json_object(path: Path) -> dict[str, Any] | None:
@@ -185,7 +198,11 @@ def _open_pickle(path: Path) -> dict[str, Loader]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises pickle, zip and runtime errors of many kinds
-        raise ExportError(f"{path}: damaged, or not plain weights ({error})") from error
+        reason = next(iter(str(error).splitlines()), type(error).__name__)  # torch says a page
+        raise ExportError(f"{path}: damaged, or not plain weights ({reason})") from error
+    if not isinstance(state, dict):
+        kind = type(state).__name__
+        raise ExportError(f"{path}: damaged, or not plain weights (a {kind}, not tensors by name)")
     return {
         modern_name(name): partial(_as_floats, value)
         for name, value in state.items()
@@ -218,7 +235,7 @@ def licence_of(folder: Path) -> str | None:
             return None
         key, _, value = line.partition(":")
         if key.strip() in ("license", "licence"):
-            return value.strip() or None
+            return value.strip().strip("\"'") or None
     return None
 
 

@@ -135,7 +135,7 @@ def collect(engine: Engine, texts: Sequence[Text]) -> list[Outputs]:
             return [(outputs[0][batch.ids == mask_id],)]
         return [outputs]
 
-    return [outputs for text in texts for outputs in engine.map([text], keep)]
+    return [outputs for text in texts for (outputs,) in engine.map([text], keep)]
 
 
 def decision_of(manifest: Manifest) -> Callable[[Outputs], Decisions] | None:

@@ -1,7 +1,8 @@
 """Export: the steps in order, from a checkpoint's folder to a sealed, proven bundle."""
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from edgebert.bundle import check_target, new_folder, seal
 from edgebert.config import RuntimeConfig
 from edgebert.engine import Engine
+from edgebert.errors import BundleError
 from edgebert.golden import (
     GOLDEN_NAME,
     Golden,
@@ -93,12 +95,9 @@ def export(recipe: Recipe, progress: Progress | None = None) -> Report:
     prepared = prepare(recipe)
     texts, source = _texts(recipe.parity_texts, prepared.tokenizer)
     inputs = as_inputs(prepared, texts)
-    recipe.output.absolute().parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        prefix=f".{recipe.output.name}.", suffix=".fp32", dir=recipe.output.absolute().parent
-    ) as folder:
+    with _scratch_beside(recipe.output) as folder:
         tell("write the fp32 reference", 0.05)
-        fp32 = _write(Path(folder), prepared, Plan(), _unquantized())
+        fp32 = _write(folder, prepared, Plan(), _unquantized())
         plan, quantization = _quantize(prepared, tell)
         with new_folder(recipe.output, overwrite=recipe.overwrite) as work:
             tell("write the bundle", 0.8)
@@ -106,7 +105,7 @@ def export(recipe: Recipe, progress: Progress | None = None) -> Report:
             engine = _engine(work, manifest)
             # an fp32 bundle is checked against its own masked graph: another path to one answer
             is_fp32 = recipe.quantize is Level.FP32
-            reference = _engine(work, _masked(manifest)) if is_fp32 else _engine(Path(folder), fp32)
+            reference = _engine(work, _masked(manifest)) if is_fp32 else _engine(folder, fp32)
             tell("measure parity", 0.85)
             floor = floor_of(recipe, manifest.task)
             parity = measure_parity(engine, reference, inputs, source=source, floor=floor)
@@ -121,6 +120,20 @@ def export(recipe: Recipe, progress: Progress | None = None) -> Report:
     return report
 
 
+@contextmanager
+def _scratch_beside(output: Path) -> Iterator[Path]:
+    """Give a folder on the output's disk that is gone afterwards."""
+    parent = output.absolute().parent
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            prefix=f".{output.name}.", suffix=".fp32", dir=parent
+        ) as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise BundleError(output, f"cannot be written: {error.strerror or error}") from error
+
+
 def prepare(recipe: Recipe) -> Prepared:
     """Read a checkpoint and settle everything that does not depend on quantization."""
     stated = read_sentence_files(recipe.model)
@@ -132,6 +145,11 @@ def prepare(recipe: Recipe) -> Prepared:
         raise UnsupportedModelError(
             f"{recipe.model}: task {recipe.task!r} was asked for, the checkpoint is "
             f"{model.architecture}, which is for {task!r}"
+        )
+    if task is not Task.EMBED and (recipe.pooling, recipe.normalize) != (None, None):
+        raise ExportError(
+            f"{recipe.model}: pooling belongs to embeddings, the checkpoint is for {task!r}; "
+            "leave it out, or take the encoder alone with --task embed"
         )
     tokenizer = read_tokenizer(checkpoint.path, model.encoder.vocabulary)
     pooling = _pooling(recipe, stated, model) if task is Task.EMBED else None

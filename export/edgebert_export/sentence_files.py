@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgebert.manifest import Pooling, PoolingMode
-from edgebert_export.checkpoint import read_json_object
+from edgebert_export.checkpoint import check_folder, read_json_object
 from edgebert_export.errors import ExportError, UnsupportedModelError
 
 POOLING_KEYS: Mapping[str, PoolingMode | None] = {  # None: known and not built
@@ -42,6 +42,7 @@ def read_sentence_files(folder: Path) -> SentenceFiles:
         UnsupportedModelError: a step or pooling that is not built.
         ExportError: a file is damaged.
     """
+    check_folder(folder)
     modules = _read_modules(folder / "modules.json")
     if modules is None:
         return SentenceFiles(encoder=folder)

@@ -1,7 +1,7 @@
 """Read a checkpoint's tokenizer, whichever files it comes in, into one `tokenizers.Tokenizer`.
 
 `tokenizer.json` is taken as it is but for three things: padding and truncation are switched off,
-and settings that transformers applies on top of it from `tokenizer_config.json` are applied here.
+and what transformers sets on top of it when it loads is set here, so that ids are the same.
 Without it, WordPiece is built from `vocab.txt` and byte-level BPE from `vocab.json` and
 `merges.txt`, as transformers' converters build them.
 """
@@ -29,6 +29,11 @@ NO_LIMIT = 1_000_000  # transformers writes 1e30 for "no limit"; no position tab
 SPECIAL = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 BERT_SPECIAL = ("[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]")
 ROBERTA_SPECIAL = ("<unk>", "</s>", "<pad>", "<s>", "<mask>")
+# classes of transformers that set the normalizer anew when they load, and the model types that
+# have them where `tokenizer_config.json` names no class
+BERT_CLASSES = ("BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "MPNetTokenizer")
+BERT_MODEL_TYPES = ("bert", "distilbert", "electra", "mpnet")
+FLAGS = ("lstrip", "rstrip", "single_word", "normalized")  # of an added token
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,7 @@ def read_tokenizer(folder: Path, vocabulary: int) -> TokenizerFiles:
     names = {key: _token_text(config.get(key, special.get(key))) for key in SPECIAL}
     try:
         tokenizer = _open(folder, config, names)
+        _add_stated(tokenizer, folder, config, special)
     except ExportError:
         raise
     except Exception as error:  # the tokenizers library raises bare Exception
@@ -86,7 +92,11 @@ def _token_text(value: object) -> str | None:
 
 def _open(folder: Path, config: Mapping[str, Any], names: Mapping[str, str | None]) -> Tokenizer:
     if (folder / "tokenizer.json").is_file():
-        return _with_settings(Tokenizer.from_file(str(folder / "tokenizer.json")), config)
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        if _is_bert_class(folder, config):
+            _set_normalizer(tokenizer, config)
+        _set_prefix_space(tokenizer, config)
+        return tokenizer
     if (folder / "vocab.txt").is_file():
         return _wordpiece(folder / "vocab.txt", config, names)
     if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
@@ -96,25 +106,61 @@ def _open(folder: Path, config: Mapping[str, Any], names: Mapping[str, str | Non
     )
 
 
-def _with_settings(tokenizer: Tokenizer, config: Mapping[str, Any]) -> Tokenizer:
-    """Apply what transformers' BertTokenizerFast sets on the normalizer when it loads."""
-    state = json.loads(tokenizer.to_str())
-    normalizer = state.get("normalizer") or {}
-    if normalizer.get("type") != "BertNormalizer":
-        return tokenizer
-    wanted = {
-        ours: config.get(theirs, normalizer.get(ours))
-        for ours, theirs in (
-            ("lowercase", "do_lower_case"),
-            ("strip_accents", "strip_accents"),
-            ("handle_chinese_chars", "tokenize_chinese_chars"),
-        )
-    }
-    if any(normalizer.get(key) != value for key, value in wanted.items()):
+def _is_bert_class(folder: Path, config: Mapping[str, Any]) -> bool:
+    stated = config.get("tokenizer_class")
+    if isinstance(stated, str):
+        return stated.removesuffix("Fast") in BERT_CLASSES
+    model = read_json_object(folder / "config.json") or {}
+    return model.get("model_type") in BERT_MODEL_TYPES
+
+
+def _set_normalizer(tokenizer: Tokenizer, config: Mapping[str, Any]) -> None:
+    """Set what transformers' BertTokenizerFast sets, its defaults where nothing is stated."""
+    state = json.loads(tokenizer.to_str()).get("normalizer") or {}
+    if state.get("type") == "BertNormalizer":
         tokenizer.normalizer = normalizers.BertNormalizer(
-            clean_text=normalizer.get("clean_text", True), **wanted
+            clean_text=state.get("clean_text", True),
+            lowercase=config.get("do_lower_case", True),
+            strip_accents=config.get("strip_accents"),
+            handle_chinese_chars=config.get("tokenize_chinese_chars", True),
         )
-    return tokenizer
+
+
+def _set_prefix_space(tokenizer: Tokenizer, config: Mapping[str, Any]) -> None:
+    """Set what every fast tokenizer of transformers sets: a stated or no space at the start."""
+    state = json.loads(tokenizer.to_str()).get("pre_tokenizer") or {}
+    if state.get("type") == "ByteLevel":
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(
+            add_prefix_space=bool(config.get("add_prefix_space", False)),
+            use_regex=state.get("use_regex", True),
+        )
+
+
+def _add_stated(
+    tokenizer: Tokenizer, folder: Path, config: Mapping[str, Any], special: Mapping[str, Any]
+) -> None:
+    """Add the tokens that stand beside the vocabulary, as transformers does when it loads."""
+    extra = config.get("additional_special_tokens", special.get("additional_special_tokens")) or []
+    always = {_token_text(token) for token in extra}
+    always |= {_token_text(config.get(key, special.get(key))) for key in SPECIAL}
+    stated = config.get("added_tokens_decoder")
+    if stated is None:
+        older = read_json_object(folder / "added_tokens.json") or {}
+        stated = {str(number): {"content": token} for token, number in older.items()}
+    for number, entry in sorted(stated.items(), key=lambda pair: int(pair[0])):
+        content = str(entry["content"])
+        is_special = entry.get("special", False) or content in always
+        flags = {"normalized": not is_special} | {key: entry[key] for key in FLAGS if key in entry}
+        tokenizer.add_tokens([AddedToken(content, special=is_special, **flags)])
+        found = tokenizer.token_to_id(content)
+        if found != int(number):
+            raise ExportError(
+                f"{folder}: its tokenizer gives {content!r} the id {found}, its settings say "
+                f"{number}; the two are not of the same model"
+            )
+    for token in map(_token_text, extra):
+        if token is not None and tokenizer.token_to_id(token) is None:
+            tokenizer.add_special_tokens([token])
 
 
 def _named(names: Mapping[str, str | None], defaults: tuple[str, ...]) -> dict[str, str]:
