@@ -24,8 +24,12 @@ LARGE_BUDGET = 512
 class Batch:
     """The rows of one run: all of one length."""
 
-    rows: tuple[int, ...]  # their places among the texts given
     tokens: tuple[Tokens, ...]
+
+    @property
+    def rows(self) -> list[int]:
+        """The caller's number of each row's text."""
+        return [row.row for row in self.tokens]
 
     @property
     def ids(self) -> Ints:

@@ -13,6 +13,7 @@ class Truncation(StrEnum):
 
     CUT = "cut"  # keep the beginning and say so in the result
     ERROR = "error"  # refuse the text
+    WINDOW = "window"  # run overlapping windows and merge what they give
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +22,7 @@ class RuntimeConfig:
 
     threads: int | None = None  # worker threads; None: the cores this process may use
     max_tokens_per_run: int | None = None  # token budget of a run; None: by the hidden size
-    truncation: Truncation = Truncation.CUT
+    truncation: Truncation | None = None  # None: the task's own: tag, answer: window; else cut
 
     def __post_init__(self) -> None:
         for name in ("threads", "max_tokens_per_run"):

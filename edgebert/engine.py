@@ -7,7 +7,7 @@ threads, whose number is the only parallelism: each run uses one core.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
@@ -16,7 +16,7 @@ import numpy as np
 
 from edgebert.batching import Batch, default_budget, plan_runs
 from edgebert.bundle import Bundle
-from edgebert.config import RuntimeConfig, usable_cores
+from edgebert.config import RuntimeConfig, Truncation, usable_cores
 from edgebert.errors import InferenceError, InputError, TaskError
 from edgebert.manifest import Manifest, Task
 from edgebert.results import Floats
@@ -27,7 +27,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 Readout = Callable[[tuple[Floats, ...], Batch], Sequence[R]]
 
-WINDOW = 2048  # texts sorted together; more gains little and delays the first result
+SORTED = 2048  # texts sorted together; more gains little and delays the first result
 CHUNK = 64  # texts a worker tokenizes at a time
 AHEAD = 4  # runs in flight per worker: enough to keep it busy, few enough to bound memory
 
@@ -42,6 +42,7 @@ class Engine:
         self.manifest = manifest
         self.tokenizer = tokenizer
         self._session = session
+        self._truncation = config.truncation
         self._threads = config.threads or usable_cores()
         budget = config.max_tokens_per_run or default_budget(manifest.encoder.hidden)
         # Dynamic scales are taken over a whole run, so there a run may hold one text only.
@@ -65,10 +66,9 @@ class Engine:
         tokenizer = Tokenizer(
             open_tokenizer(folder / "tokenizer.json"),
             max_tokens=manifest.max_tokens,
-            truncation=config.truncation,
             pairs=manifest.task in (Task.CLASSIFY, Task.ANSWER),
             cut_second_only=manifest.task is Task.ANSWER,
-            needs_offsets=manifest.task in (Task.TAG, Task.ANSWER),
+            needs_offsets=manifest.task in (Task.TAG, Task.ANSWER, Task.FILL),
         )
         return cls(manifest, tokenizer, OnnxSession(folder, manifest.graphs.main), config)
 
@@ -82,15 +82,33 @@ class Engine:
                 f"bundle {self.manifest.name!r} is for {found.value!r}, not for {task.value!r}",
             )
 
-    def map(self, texts: Iterable[Text], readout: Readout[R]) -> Iterator[R]:
-        """Run texts and yield one result each, in the order given.
+    def policy(self, asked: Truncation | str | None, default: Truncation) -> Truncation:
+        """Settle what to do with long texts: as the call says, the configuration, or the task."""
+        settled = default if self._truncation is None else self._truncation
+        chosen = settled if asked is None else asked
+        if chosen not in set(Truncation):
+            known = ", ".join(Truncation)
+            raise InputError(f"truncation is {chosen!r}; it must be one of: {known}")
+        return Truncation(chosen)
 
-        Texts are taken from the iterable a window at a time, so memory stays bounded however
-        many there are.
+    def map(
+        self,
+        texts: Iterable[Text],
+        readout: Readout[R],
+        truncation: Truncation = Truncation.CUT,
+    ) -> Iterator[list[R]]:
+        """Run texts and yield their results, in the order given.
+
+        Texts are taken from the iterable some thousands at a time, so memory stays bounded
+        however many there are.
 
         Args:
             texts: strings, or pairs of strings.
             readout: turns the outputs of one batch into one result per row.
+            truncation: what to do with a text over the limit.
+
+        Yields:
+            The results of one text: one, or with `window` as many as the text has windows.
 
         Raises:
             InputError: a text cannot be taken; the message names the row.
@@ -99,27 +117,30 @@ class Engine:
         if isinstance(texts, str):
             raise InputError("a single string; give a sequence of texts, such as [text]")
         stream, first = iter(texts), 0
-        while window := list(islice(stream, WINDOW)):
-            yield from self._run(self._tokenize(window, first), first, readout)
-            first += len(window)
+        while some := list(islice(stream, SORTED)):
+            tokens = self._tokenize(some, first, truncation)
+            results = iter(self._run(tokens, readout))
+            for _, windows in groupby(tokens, key=lambda row: row.row):
+                yield [next(results) for _ in windows]
+            first += len(some)
 
-    def _tokenize(self, texts: Sequence[Text], first: int) -> list[Tokens]:
-        starts = range(0, len(texts), CHUNK)
-        chunks = self._each(
-            lambda start: self.tokenizer.encode(texts[start : start + CHUNK], first + start), starts
-        )
+    def _tokenize(self, texts: Sequence[Text], first: int, truncation: Truncation) -> list[Tokens]:
+        def encode(start: int) -> list[Tokens]:
+            return self.tokenizer.encode(texts[start : start + CHUNK], first + start, truncation)
+
+        chunks = self._each(encode, range(0, len(texts), CHUNK))
         return [row for chunk in chunks for row in chunk]
 
-    def _run(self, tokens: Sequence[Tokens], first: int, readout: Readout[R]) -> list[R]:
+    def _run(self, tokens: Sequence[Tokens], readout: Readout[R]) -> list[R]:
         runs = list(plan_runs([len(row.ids) for row in tokens], self._budget))
 
         def run(rows: tuple[int, ...]) -> Sequence[R]:
-            batch = Batch(tuple(first + row for row in rows), tuple(tokens[row] for row in rows))
+            batch = Batch(tuple(tokens[row] for row in rows))
             outputs = self._session.run(batch)
             for output in outputs:
                 if not np.isfinite(output).all():
                     raise InferenceError(
-                        f"rows {batch.rows}: the model gave NaN or infinity; "
+                        f"rows {sorted(batch.rows)}: the model gave NaN or infinity; "
                         "run `edgebert verify` on this machine"
                     )
             return readout(outputs, batch)

@@ -20,7 +20,11 @@ class BundleError(EdgebertError):
 
     def __init__(self, path: Path | str, message: str) -> None:
         self.path = Path(path)
-        super().__init__(f"{path}: {message}")
+        super().__init__(path, message)  # as taken, so that a process pool can hand it on
+
+    def __str__(self) -> str:
+        path, message = self.args
+        return f"{path}: {message}"
 
 
 class BundleFormatError(BundleError):
@@ -46,7 +50,10 @@ class TaskError(EdgebertError):
     def __init__(self, wanted: str, found: str, message: str) -> None:
         self.wanted = wanted
         self.found = found
-        super().__init__(message)
+        super().__init__(wanted, found, message)  # as taken: see BundleError
+
+    def __str__(self) -> str:
+        return str(self.args[2])
 
 
 class InputError(EdgebertError, ValueError):

@@ -80,7 +80,7 @@ def raw_outputs(engine: Engine, texts: Sequence[Text]) -> list[Floats]:
     def flatten(outputs: tuple[Floats, ...], batch: Batch) -> list[Floats]:
         return [np.concatenate([output.ravel() for output in outputs])]
 
-    return [output for text in texts for output in engine.map([text], flatten)]
+    return [output for text in texts for (output,) in engine.map([text], flatten)]
 
 
 def sample(output: Floats) -> Floats:

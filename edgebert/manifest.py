@@ -5,6 +5,7 @@ is described in docs/bundle.md; a new key there raises FORMAT_VERSION here.
 """
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 from edgebert.reader import Reader, ReadError, parse_object
 
 FORMAT_VERSION = 1
+UNSIGNED = "0" * 64  # stands for the manifest's own hash while it is computed
 
 
 class Task(StrEnum):
@@ -261,6 +263,7 @@ class Manifest:
                 f"format {version}, this runtime reads format {FORMAT_VERSION}; "
                 "run `pip install -U edgebert`"
             )
+        check_own_hash(data, reader.text("manifest_sha256"))
         manifest = cls(
             name=reader.text("name"),
             task=reader.choice("task", Task),
@@ -303,8 +306,34 @@ class Manifest:
 
     def to_json(self) -> bytes:
         """Write the manifest; the same manifest gives the same bytes."""
-        values: dict[str, Any] = {"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}
-        return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode()
+        values: dict[str, Any] = {
+            "format_version": FORMAT_VERSION,
+            "manifest_sha256": UNSIGNED,
+            **dataclasses.asdict(self),
+        }
+        return with_own_hash((json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def with_own_hash(data: bytes) -> bytes:
+    """Put a manifest's hash in the place that holds zeros: taken over the bytes as they are."""
+    place = data.index(UNSIGNED.encode())  # the first: the key stands before any free text
+    digest = hashlib.sha256(data).hexdigest().encode()
+    return data[:place] + digest + data[place + len(digest) :]
+
+
+def check_own_hash(data: bytes, stated: str) -> None:
+    """Check the hash that a manifest states of itself, its own digits taken as zeros.
+
+    Raises:
+        ReadError: the manifest was changed after it was written.
+    """
+    unsigned = data.replace(stated.encode(), UNSIGNED.encode(), 1)
+    found = hashlib.sha256(unsigned).hexdigest()
+    if len(stated) != len(UNSIGNED) or found != stated:
+        raise ReadError(
+            f"the manifest is damaged or was edited: its sha256 is {found[:12]}..., it states "
+            f"{stated[:12]}...; copy the bundle again"
+        )
 
 
 class NewerFormatError(ReadError):

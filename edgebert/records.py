@@ -12,7 +12,6 @@ from edgebert.errors import InputError
 from edgebert.loading import AnyTask
 from edgebert.manifest import Task
 from edgebert.results import Embedding
-from edgebert.tasks.classify import Classifier
 from edgebert.tokens import Text
 
 
@@ -100,13 +99,17 @@ def results_of(
         results = task.stream(texts(), **options)
     except TypeError as error:
         raise InputError(f"task {task.manifest.task.value!r}: {error}") from error
-    everything = isinstance(task, Classifier) and options.get("top_k", 1) != 1
+    several = options.get("top_k", 1) != 1 or "threshold" in options
     for result in results:
-        yield {**waiting.popleft(), **as_record(result, everything=everything)}
+        yield {**waiting.popleft(), **as_record(result, several=several)}
 
 
-def as_record(result: Any, *, everything: bool) -> dict[str, Any]:
-    """Turn a result into JSON values; a classification is its best label unless more are asked."""
+def as_record(result: Any, *, several: bool) -> dict[str, Any]:
+    """Turn a result into JSON values.
+
+    Labels and answers stand in a list where several were asked for, else the best alone stands in
+    the record itself.
+    """
     if isinstance(result, Embedding):
         vector = [float(str(value)) for value in result.vector]  # shortest exact float32
         return {
@@ -115,7 +118,8 @@ def as_record(result: Any, *, everything: bool) -> dict[str, Any]:
             "truncated": result.truncated,
         }
     record = dataclasses.asdict(result)
-    labels = record.pop("labels", None)
-    if labels is None:
-        return record
-    return {"labels": labels, **record} if everything else {**labels[0], **record}
+    for name in ("labels", "answers"):
+        if name in record and not several:
+            best = record.pop(name)
+            return {**best[0], **record}
+    return record

@@ -71,14 +71,31 @@ class Tagging:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The span of the context that answers the question."""
+    """A span of the context that answers the question."""
 
     answer: str  # the characters context[start:end]; empty for "no answer"
     score: float  # probability of the span: start times end
     start: int  # in characters of the caller's context
     end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The candidate answers to one question, best first."""
+
+    answers: tuple[Answer, ...]
     n_tokens: int
     truncated: bool
+
+    @property
+    def answer(self) -> str:
+        """The best answer's text."""
+        return self.answers[0].answer if self.answers else ""
+
+    @property
+    def score(self) -> float:
+        """The best answer's score."""
+        return self.answers[0].score if self.answers else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +105,7 @@ class Fill:
     token: int  # vocabulary id
     token_str: str
     score: float  # probability over the whole vocabulary
+    sequence: str  # the caller's text with this in the mask's place
 
 
 @dataclass(frozen=True, slots=True)

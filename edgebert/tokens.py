@@ -1,11 +1,13 @@
 """Text to rows of token ids, with the way back: offsets into the caller's text.
 
 The only user of `tokenizers`. Nothing is padded. The library's own truncation stays off, because
-it would hide how long a text really was: rows over the limit are cut here, and say so.
+it would hide how long a text really was: texts over the limit are cut or split into overlapping
+windows here, and say so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import tokenizers
@@ -15,20 +17,25 @@ from edgebert.errors import BundleFormatError, InputError
 
 Text = str | tuple[str, str]
 
+OVERLAP = 128  # tokens that neighbouring windows share, as transformers' doc_stride
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """One row as the model takes it."""
+    """One row as the model takes it: a whole text, its beginning, or a window of it."""
 
+    row: int  # the caller's number of the text
     text: Text  # as the caller gave it
     ids: list[int]  # (T,) special tokens included
     n_tokens: int  # of the whole text, before any cut
+    truncated: bool  # whether the model sees less than the whole text, all windows together
     encoding: tokenizers.Encoding
 
     @property
-    def truncated(self) -> bool:
-        """Whether the model sees less than the whole text."""
-        return self.n_tokens > len(self.ids)
+    def pieces(self) -> list[str]:
+        """(T,) each token as the vocabulary spells it."""
+        values: list[str] = self.encoding.tokens
+        return values
 
     @property
     def type_ids(self) -> list[int]:
@@ -63,7 +70,6 @@ class Tokenizer:
         tokenizer: tokenizers.Tokenizer,
         *,
         max_tokens: int,
-        truncation: Truncation,
         pairs: bool,
         cut_second_only: bool,
         needs_offsets: bool,
@@ -73,24 +79,31 @@ class Tokenizer:
         Args:
             tokenizer: of the tokenizers library.
             max_tokens: limit on a row, special tokens included.
-            truncation: what to do with longer rows.
             pairs: whether the task takes pairs of texts; where not, one is refused.
             cut_second_only: keep the first text of a pair whole (a question) and cut the other.
             needs_offsets: whether results point back into the text; skipping them is faster.
         """
         self._tokenizer = tokenizer
         self._max_tokens = max_tokens
-        self._truncation = truncation
         self._kinds = (str, tuple) if pairs else (str,)
         self._cut_second_only = cut_second_only
         self._encode = tokenizer.encode_batch if needs_offsets else tokenizer.encode_batch_fast
 
-    def encode(self, texts: Sequence[Text], first_row: int = 0) -> list[Tokens]:
+    def encode(
+        self,
+        texts: Sequence[Text],
+        first_row: int = 0,
+        truncation: Truncation = Truncation.CUT,
+    ) -> list[Tokens]:
         """Turn texts, or pairs of texts, into rows.
 
         Args:
             texts: what to encode.
-            first_row: the caller's number of the first one, for messages.
+            first_row: the caller's number of the first one.
+            truncation: what to do with a text over the limit.
+
+        Returns:
+            One row a text, in order; with `window` as many in a row as a long text has windows.
 
         Raises:
             InputError: a text is not a string, is not Unicode, or is too long under policy
@@ -108,10 +121,17 @@ class Tokenizer:
         for number, (text, encoding) in enumerate(zip(texts, encodings, strict=True), first_row):
             ids = encoding.ids
             full = len(ids)
-            if full > self._max_tokens:
-                encoding = self._shorten(text, number, full)
-                ids = encoding.ids
-            rows.append(Tokens(text, ids, full, encoding))
+            if full <= self._max_tokens:
+                rows.append(Tokens(number, text, ids, full, False, encoding))
+                continue
+            if truncation is Truncation.ERROR:
+                raise InputError(
+                    f"row {number}: {full:,} tokens, the model takes {self._max_tokens}; "
+                    "shorten it, or allow truncation='cut'"
+                )
+            cut = truncation is Truncation.CUT
+            for window in islice(self._windows(text, number), 1 if cut else None):
+                rows.append(Tokens(number, text, window.ids, full, cut, window))
         return rows
 
     def token_id(self, token: str) -> int | None:
@@ -119,27 +139,40 @@ class Tokenizer:
         found: int | None = self._tokenizer.token_to_id(token)
         return found
 
+    def single_id(self, word: str) -> int | None:
+        """Look up a word that is one token of its own; None where it is not."""
+        found = self.token_id(word)
+        if found is not None:
+            return found
+        ids: list[int] = self._tokenizer.encode(word, add_special_tokens=False).ids
+        return ids[0] if len(ids) == 1 else None
+
+    def unknown_id(self) -> int | None:
+        """Give the id that stands for what the vocabulary does not know."""
+        token = getattr(self._tokenizer.model, "unk_token", None)
+        return None if token is None else self.token_id(token)
+
+    def joins_words(self) -> bool:
+        """Whether pieces that continue a word are marked so in the vocabulary (WordPiece)."""
+        return bool(getattr(self._tokenizer.model, "continuing_subword_prefix", None))
+
     def token(self, token_id: int) -> str:
         """Give the text of one token."""
         return str(self._tokenizer.decode([token_id], skip_special_tokens=False))
 
-    def _shorten(self, text: Text, row: int, full: int) -> tokenizers.Encoding:
-        if self._truncation is Truncation.ERROR:
-            raise InputError(
-                f"row {row}: {full:,} tokens, the model takes {self._max_tokens}; "
-                "shorten it, or allow truncation='cut'"
-            )
+    def _windows(self, text: Text, row: int) -> Iterator[tokenizers.Encoding]:
+        """Split a text over the limit into windows that fit; the first is what a cut keeps."""
+        post_process = self._tokenizer.post_process
         first, second = (text, None) if isinstance(text, str) else text
         budget = self._max_tokens - self._tokenizer.num_special_tokens_to_add(second is not None)
         one = self._tokenizer.encode(first, add_special_tokens=False)
         if second is None:
-            one.truncate(budget)
-            return self._tokenizer.post_process(one)
+            return map(post_process, _split(one, budget))
         two = self._tokenizer.encode(second, add_special_tokens=False)
         keep_one, keep_two = self._share(budget, len(one), len(two), row)
-        one.truncate(keep_one)
-        two.truncate(keep_two)
-        return self._tokenizer.post_process(one, two)
+        first_part = _split(one, keep_one)[0]
+        # each window is joined by itself: the library gives windows of a pair wrong type ids
+        return (post_process(first_part, part) for part in _split(two, keep_two))
 
     def _find_culprit(self, texts: Sequence[object], first_row: int) -> None:
         expected = "a string or a pair of strings" if tuple in self._kinds else "a string"
@@ -151,7 +184,7 @@ class Tokenizer:
             if isinstance(text, tuple) and len(parts) != 2:
                 raise InputError(f"row {row}: a tuple of {len(parts)}; a pair has two texts")
             for part in parts:
-                _check_part(part, row)
+                check_text(part, row)
 
     def _share(self, budget: int, first: int, second: int, row: int) -> tuple[int, int]:
         """Split the budget between a pair: transformers' `only_second` or `longest_first`."""
@@ -185,7 +218,21 @@ def open_tokenizer(path: Path) -> tokenizers.Tokenizer:
     return tokenizer
 
 
-def _check_part(part: object, row: int) -> None:
+def _split(encoding: tokenizers.Encoding, width: int) -> list[tokenizers.Encoding]:
+    """Split an encoding without special tokens into overlapping windows of one width."""
+    if len(encoding) <= width:
+        return [encoding]
+    stride = min(OVERLAP, width // 2)
+    # The library hangs all windows on the first, and joins two such texts each with each: minutes
+    # and gigabytes for two long ones. Padding makes a first window to drop; the others hang free.
+    encoding.pad(len(encoding) + width - stride, direction="left")
+    encoding.truncate(width, stride=stride)
+    windows: list[tokenizers.Encoding] = encoding.overflowing
+    return windows
+
+
+def check_text(part: object, row: int) -> None:
+    """Refuse what is not a string or not Unicode, by its row."""
     if not isinstance(part, str):
         raise InputError(f"row {row}: {type(part).__name__}, expected a string")
     try:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edgebert.manifest import UNSIGNED, with_own_hash
+
 MANIFEST = "edgebert.json"
 
 
@@ -17,8 +19,14 @@ def edit_manifest(folder: Path, edit: Callable[[dict[str, Any]], None]) -> Path:
     path = folder / MANIFEST
     values = json.loads(path.read_bytes())
     edit(values)
-    path.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_bytes(signed(values))
     return folder
+
+
+def signed(values: dict[str, Any]) -> bytes:
+    """Write a manifest's values with the hash of themselves that a manifest states."""
+    unsigned = values | {"manifest_sha256": UNSIGNED}  # keeps the key's place
+    return with_own_hash((json.dumps(unsigned, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def put_file(folder: Path, name: str, data: bytes) -> Path:

@@ -8,7 +8,7 @@ from threading import Lock
 import numpy as np
 
 from edgebert.batching import Batch
-from edgebert.config import RuntimeConfig, Truncation
+from edgebert.config import RuntimeConfig
 from edgebert.engine import Engine
 from edgebert.manifest import Manifest, Scales
 from edgebert.results import Floats
@@ -51,16 +51,14 @@ def make_tokenizer(
     folder: Path,
     *,
     max_tokens: int = 40,
-    truncation: Truncation = Truncation.CUT,
     pairs: bool = True,
     cut_second_only: bool = False,
     needs_offsets: bool = True,
 ) -> Tokenizer:
-    """Open a bundle's tokenizer with any limit and policy."""
+    """Open a bundle's tokenizer with any limit."""
     return Tokenizer(
         open_tokenizer(folder / "tokenizer.json"),
         max_tokens=max_tokens,
-        truncation=truncation,
         pairs=pairs,
         cut_second_only=cut_second_only,
         needs_offsets=needs_offsets,

@@ -179,8 +179,6 @@ def test_a_newer_format_asks_for_an_upgrade(copied: Copied) -> None:
         (b'"format_version": 1', b'"format_version": NaN', "NaN is not a JSON number"),
         (b'"name":', b'"name": "x", "name":', "a key stands twice"),
         (b'"layers":', b'"layers": 1, "layers":', "a key stands twice"),
-        (b'"name":', b'"colour": "red", "name":', "unknown key 'colour'"),
-        (b'"layers":', b'"colour": "red", "layers":', r"unknown key 'encoder\.colour'"),
         (b'"tiny-embed"', b"[" * 100_000, "nested too deeply"),
         (b'"tiny-embed"', b'"\\ud800"', "not JSON"),
         (b'"texts": 64', b'"texts": 64e999', "not JSON"),
@@ -194,6 +192,24 @@ def test_a_manifest_that_is_not_as_the_format_says_is_refused(
     assert old in data
     (folder / MANIFEST).write_bytes(data.replace(old, new, 1))
     with pytest.raises(BundleFormatError, match=rf"{MANIFEST}: .*{complaint}"):
+        Bundle.open(folder)
+
+
+@pytest.mark.parametrize(("part", "name"), [(None, "colour"), ("encoder", "encoder.colour")])
+def test_a_key_of_no_format_is_refused(copied: Copied, part: str | None, name: str) -> None:
+    def add(values: dict[str, Any]) -> None:
+        (values[part] if part else values)["colour"] = "red"
+
+    folder = edit_manifest(copied(), add)
+    with pytest.raises(BundleFormatError, match=f"{MANIFEST}: unknown key '{name}'"):
+        Bundle.open(folder)
+
+
+def test_an_edited_manifest_is_refused(copied: Copied) -> None:
+    folder = copied()
+    data = (folder / MANIFEST).read_bytes()
+    (folder / MANIFEST).write_bytes(data.replace(b'"max_tokens": 40', b'"max_tokens": 39'))
+    with pytest.raises(BundleFormatError, match="is damaged or was edited"):
         Bundle.open(folder)
 
 

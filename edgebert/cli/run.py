@@ -19,6 +19,17 @@ hold "text" (and "text_pair"), or "question" and "context"; their other fields a
 EXAMPLE = "edgebert run minilm-int8 texts.txt -o vectors.jsonl"
 # Half a surrogate pair in a field that is handed through: Python's escape of it is JSON's as well.
 ESCAPED = "backslashreplace"
+# arguments that go to the task as they are; one that the task does not have is refused
+OPTIONS = (
+    "truncation",
+    "prompt",
+    "dimensions",
+    "top_k",
+    "threshold",
+    "aggregation",
+    "targets",
+    "no_answer",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,24 +48,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--truncation",
         type=Truncation,
         choices=list(Truncation),
-        default=Truncation.CUT,
-        help="texts over the limit: cut and say so (default), or error",
+        help="texts over the limit: window (default for tag, answer), cut (for others) or error",
     )
     parser.add_argument("--prompt", help="embed: name of a prefix that the bundle has")
-    parser.add_argument("--top-k", type=int, help="classify, fill: how many candidates")
-    parser.add_argument("--aggregation", help="tag: simple (default) or none")
+    parser.add_argument("--dimensions", type=int, help="embed: keep the first of a vector")
+    parser.add_argument("--top-k", type=int, help="classify, answer, fill: how many candidates")
+    parser.add_argument("--threshold", type=float, help="classify: least score of a label")
+    parser.add_argument("--aggregation", help="tag: none, simple (default), first, average, max")
+    parser.add_argument("--targets", nargs="+", metavar="WORD", help="fill: score only these")
+    parser.add_argument(
+        "--no-answer", action="store_const", const=True, help="answer: an empty one may win"
+    )
     parser.add_argument("--quiet", action="store_true", help="no summary on stderr")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the bundle and write one JSON line a result."""
-    config = RuntimeConfig(threads=arguments.threads, truncation=arguments.truncation)
+    config = RuntimeConfig(threads=arguments.threads)
     task = load(arguments.bundle, config)
-    options = {
-        name: value
-        for name in ("prompt", "top_k", "aggregation")
-        if (value := getattr(arguments, name)) is not None
-    }
+    options = {name: value for name in OPTIONS if (value := getattr(arguments, name)) is not None}
     form = arguments.format or InputFormat.of(arguments.input)
     count = cut = 0
     with ExitStack() as stack:

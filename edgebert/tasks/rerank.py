@@ -6,18 +6,17 @@ with BERT); scores follow sentence-transformers' CrossEncoder.
 """
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from edgebert.batching import Batch
-from edgebert.config import RuntimeConfig
+from edgebert.config import RuntimeConfig, Truncation
 from edgebert.engine import Engine
 from edgebert.errors import InputError, TaskError
 from edgebert.manifest import Activation, Task
 from edgebert.results import Floats, Ranked
 from edgebert.scores import ACTIVATIONS
+from edgebert.tasks.classify import Window, mean_logits, read_logits
 
 
 class Reranker:
@@ -64,8 +63,12 @@ class Reranker:
             InputError: a row is not a pair of strings.
         """
         activation = Activation.NONE if raw else self.manifest.activation
-        scores = self._engine.map(pairs, partial(read_scores, activation=activation))
-        return np.fromiter(scores, np.float32)
+        truncation = self._engine.policy(None, Truncation.CUT)
+        rows = self._engine.map(pairs, read_logits, truncation)
+        logits = [mean_logits(_paired(windows)) for windows in rows]
+        if not logits:
+            return np.empty(0, np.float32)
+        return ACTIVATIONS[activation](np.stack(logits))[:, 0]
 
     def rank(
         self,
@@ -98,11 +101,8 @@ class Reranker:
         return [Ranked(int(place), float(scores[place]), documents[place]) for place in best]
 
 
-def read_scores(
-    outputs: tuple[Floats, ...], batch: Batch, *, activation: Activation
-) -> list[np.float32]:
-    """Turn logits (B, 1) into one score per row."""
-    for row, tokens in zip(batch.rows, batch.tokens, strict=True):
-        if isinstance(tokens.text, str):
-            raise InputError(f"row {row}: a single string; give pairs of query and document")
-    return list(ACTIVATIONS[activation](outputs[0])[:, 0])
+def _paired(windows: list[Window]) -> list[Window]:
+    tokens = windows[0][1]
+    if isinstance(tokens.text, str):
+        raise InputError(f"row {tokens.row}: a single string; give pairs of query and document")
+    return windows

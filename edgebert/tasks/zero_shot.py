@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from edgebert.batching import Batch
-from edgebert.config import RuntimeConfig
+from edgebert.config import RuntimeConfig, Truncation
 from edgebert.engine import Engine
 from edgebert.errors import InputError, TaskError
 from edgebert.manifest import Task
 from edgebert.results import Classification, Floats, Label
 from edgebert.scores import softmax
+from edgebert.tasks.classify import mean_logits, read_logits
 
 TEMPLATE = "This example is {}."
 
@@ -83,15 +83,17 @@ class ZeroShotClassifier:
         _check(texts, labels, template)
         hypotheses = [template.replace("{}", label) for label in labels]
         pairs = ((text, hypothesis) for text in texts for hypothesis in hypotheses)
-        rows = self._engine.map(pairs, read_logits)
+        rows = self._engine.map(pairs, read_logits, self._engine.policy(None, Truncation.CUT))
         while group := list(islice(rows, len(labels))):
-            logits = np.stack([row for row, _, _ in group])
-            scores = self._score(logits, multi_label=multi_label)
+            scores = self._score(
+                np.stack([mean_logits(windows) for windows in group]), multi_label=multi_label
+            )
             best = np.argsort(-scores, kind="stable")
+            tokens = [windows[0][1] for windows in group]
             yield Classification(
                 tuple(Label(labels[place], float(scores[place])) for place in best),
-                max(n_tokens for _, n_tokens, _ in group),
-                any(truncated for _, _, truncated in group),
+                max(row.n_tokens for row in tokens),
+                any(row.truncated for row in tokens),
             )
 
     def _score(self, logits: Floats, *, multi_label: bool) -> Floats:
@@ -120,14 +122,6 @@ def inference_labels(labels: Sequence[str]) -> tuple[int, int]:
             f"labels name entailment and contradiction; this bundle's are {list(labels)[:8]}",
         )
     return places[0], places[1]
-
-
-def read_logits(outputs: tuple[Floats, ...], batch: Batch) -> list[tuple[Floats, int, bool]]:
-    """Split (B, L) into each row's logits, token count and whether it was cut."""
-    return [
-        (logits, tokens.n_tokens, tokens.truncated)
-        for logits, tokens in zip(outputs[0], batch.tokens, strict=True)
-    ]
 
 
 def _check(texts: Iterable[str], labels: Sequence[str], template: str) -> None:

@@ -21,4 +21,7 @@ class ParityError(ExportError):
 
     def __init__(self, message: str, parity: Parity) -> None:
         self.parity = parity
-        super().__init__(message)
+        super().__init__(message, parity)  # as taken, so that a process pool can hand it on
+
+    def __str__(self) -> str:
+        return str(self.args[0])

@@ -10,9 +10,13 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
+from edgebert.manifest import Task
+from edgebert.tokens import Text
 from edgebert_export.errors import ExportError
 from edgebert_export.tokenizer_files import TokenizerFiles
 
+SEED = 0  # one seed for all that is drawn: the same checkpoint gives the same bytes
+QUESTION_CHARACTERS = 24  # of a text that stands for a question
 UNKNOWN_SHARE = 0.2  # above this the sentences say little about the model
 RANDOM_TEXTS = 128
 RANDOM_TOKENS = (4, 48)  # length of a random text, before special tokens
@@ -154,3 +158,49 @@ def read_texts(path: Path) -> list[str]:
     if not texts:
         raise ExportError(f"{path}: holds no text; expected one text a line")
     return texts
+
+
+def choose_texts(path: Path | None, files: TokenizerFiles) -> tuple[list[str], str]:
+    """Give the user's texts or ours, and say where they are from."""
+    if path is None:
+        return default_texts(files, SEED)
+    return read_texts(path), path.name
+
+
+def as_inputs(task: Task, files: TokenizerFiles, texts: Sequence[str], limit: int) -> list[Text]:
+    """Shape plain texts into what a task takes: pairs for questions, a mask to be filled.
+
+    Args:
+        task: of the bundle.
+        files: the tokenizer.
+        texts: ordinary texts.
+        limit: the bundle's, in tokens.
+    """
+    match task:
+        case Task.ANSWER:
+            return _with_contexts(files, texts, limit)
+        case Task.FILL:
+            return _with_masks(files, texts, limit)
+        case _:
+            return list(texts)
+
+
+def _with_contexts(files: TokenizerFiles, texts: Sequence[str], limit: int) -> list[Text]:
+    """Ask each text's beginning, few enough tokens to leave room, of a context that holds it."""
+    pairs: list[Text] = []
+    for text, other in zip(texts, [*texts[1:], texts[0]], strict=True):
+        spans = files.tokenizer.encode(text, add_special_tokens=False).offsets
+        end = spans[: max(1, limit // 3)][-1][1] if spans else 0
+        pairs.append((text[: min(end, QUESTION_CHARACTERS)], f"{other} {text}"))
+    return pairs
+
+
+def _with_masks(files: TokenizerFiles, texts: Sequence[str], limit: int) -> list[Text]:
+    rng = np.random.default_rng(SEED)
+    masked: list[Text] = []
+    for text in texts:
+        spans = files.tokenizer.encode(text, add_special_tokens=False).offsets
+        spans = spans[: max(1, limit // 2)]  # a mask beyond the cut would be lost
+        start, end = spans[int(rng.integers(len(spans)))] if spans else (0, 0)
+        masked.append(f"{text[:start]}{files.mask_token}{text[end:]}")
+    return masked

@@ -173,9 +173,8 @@ def test_several_masks_are_filled_as_in_the_pipeline(
 
 @pytest.mark.parametrize("multi_label", [False, True])
 def test_zero_shot_scores_are_those_of_the_pipeline(multi_label: bool, tmp_path: Path) -> None:
-    from edgebert_export import Recipe, export
-
     from edgebert.manifest import Level
+    from edgebert_export import Recipe, export
 
     names = {"0": "contradiction", "1": "neutral", "2": "entailment"}
     folder = write_checkpoint(

@@ -1,0 +1,167 @@
+"""Understand a checkpoint and a recipe: everything that is settled before anything is written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from edgebert.manifest import (
+    Activation,
+    Graph,
+    Graphs,
+    Level,
+    Manifest,
+    Parity,
+    Pooling,
+    Quantization,
+    Scales,
+    Source,
+    Task,
+)
+from edgebert.version import __version__
+from edgebert_export.canonical import Model, labels_of, read_model
+from edgebert_export.checkpoint import Checkpoint, licence_of
+from edgebert_export.errors import ExportError, UnsupportedModelError
+from edgebert_export.heads import Outputs
+from edgebert_export.recipe import Recipe
+from edgebert_export.sentence_files import SentenceFiles, read_sentence_files
+from edgebert_export.tokenizer_files import TokenizerFiles, read_tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A checkpoint read and understood, before anything is written."""
+
+    recipe: Recipe
+    checkpoint: Checkpoint
+    model: Model
+    tokenizer: TokenizerFiles
+    outputs: Outputs
+    manifest: Manifest  # complete but for quantization, parity, graphs and files
+
+
+def prepare(recipe: Recipe) -> Prepared:
+    """Read a checkpoint and settle everything that does not depend on quantization."""
+    stated = read_sentence_files(recipe.model)
+    checkpoint = Checkpoint.open(stated.encoder)
+    as_encoder = recipe.task is Task.EMBED or stated.pooling is not None
+    model = read_model(checkpoint, encoder_only=as_encoder)
+    task = model.head.head.task if model.head else Task.EMBED
+    if recipe.task is not None and recipe.task is not task:
+        raise UnsupportedModelError(
+            f"{recipe.model}: task {recipe.task!r} was asked for, the checkpoint is "
+            f"{model.architecture}, which is for {task!r}"
+        )
+    if task is not Task.EMBED and (recipe.pooling, recipe.normalize) != (None, None):
+        raise ExportError(
+            f"{recipe.model}: pooling belongs to embeddings, the checkpoint is for {task!r}; "
+            "leave it out, or take the encoder alone with --task embed"
+        )
+    tokenizer = read_tokenizer(checkpoint.path, model.encoder.vocabulary)
+    pooling = _pooling(recipe, stated, model) if task is Task.EMBED else None
+    outputs = Outputs(task, pooling, _mask_id(tokenizer, task))
+    return Prepared(
+        recipe,
+        checkpoint,
+        model,
+        tokenizer,
+        outputs,
+        _draft(recipe, stated, checkpoint, model, tokenizer, outputs),
+    )
+
+
+def _pooling(recipe: Recipe, stated: SentenceFiles, model: Model) -> Pooling:
+    found = stated.pooling
+    mode = recipe.pooling or (found.mode if found else None)
+    if mode is None:
+        raise ExportError(
+            f"{recipe.model}: nothing says how token vectors become one text vector (no "
+            "modules.json). Say it with --pooling mean, cls, max or pooler, as the model was "
+            "trained; a wrong guess gives plausible, worse vectors"
+        )
+    normalize = recipe.normalize
+    if normalize is None:
+        normalize = found.normalize if found else False
+    return Pooling(mode=mode, normalize=normalize)
+
+
+def _mask_id(tokenizer: TokenizerFiles, task: Task) -> int | None:
+    if task is not Task.FILL:
+        return None
+    found = tokenizer.tokenizer.token_to_id(tokenizer.mask_token or "")
+    if found is None:
+        raise ExportError("a masked language model, but its tokenizer has no mask token")
+    return int(found)
+
+
+def _draft(
+    recipe: Recipe,
+    stated: SentenceFiles,
+    checkpoint: Checkpoint,
+    model: Model,
+    tokenizer: TokenizerFiles,
+    outputs: Outputs,
+) -> Manifest:
+    labels: tuple[str, ...] = ()
+    if model.head is not None and outputs.task in (Task.CLASSIFY, Task.TAG):
+        labels = labels_of(checkpoint.config, len(model.head.output.bias))
+    limits = (model.positions, tokenizer.max_tokens, stated.max_tokens, recipe.max_tokens)
+    return Manifest(
+        name=recipe.name or recipe.output.name,
+        task=outputs.task,
+        family=model.family.name,
+        architecture=model.architecture,
+        encoder=model.encoder,
+        max_tokens=min(limit for limit in limits if limit is not None),
+        labels=labels,
+        activation=_activation(checkpoint.config, labels, outputs.task),
+        pooling=outputs.pooling,
+        prompts=stated.prompts,
+        default_prompt=stated.default_prompt,
+        mask_token=tokenizer.mask_token if outputs.task is Task.FILL else None,
+        graphs=Graphs(main=_NO_GRAPH, masked=_NO_GRAPH),
+        quantization=unquantized(),
+        parity=_UNMEASURED,
+        source=Source(
+            weights_sha256=checkpoint.weights_sha256,
+            config_sha256=checkpoint.config_sha256,
+            licence=licence_of(recipe.model),
+        ),
+        tools={
+            "edgebert": __version__,
+            **{name: version(name) for name in ("numpy", "onnx", "onnxruntime", "tokenizers")},
+        },
+        files={},
+    )
+
+
+_NO_GRAPH = Graph(file="", inputs=(), outputs=())
+_UNMEASURED = Parity(
+    texts=0,
+    source="",
+    cosine_mean=0.0,
+    cosine_min=0.0,
+    max_abs_diff=0.0,
+    agreement=None,
+    floor_cosine_mean=None,
+    floor_cosine_min=None,
+    floor_agreement=None,
+    cpu="",
+)
+
+
+def unquantized() -> Quantization:
+    """Describe a bundle in float."""
+    return Quantization(level=Level.FP32, scales=Scales.NONE, weight_bits=32, kept_fp32=())
+
+
+def _activation(config: Mapping[str, Any], labels: Sequence[str], task: Task) -> Activation:
+    """Choose as transformers' text-classification pipeline does."""
+    if task is not Task.CLASSIFY:
+        return Activation.SOFTMAX if task is Task.TAG else Activation.NONE
+    problem = config.get("problem_type")
+    if problem == "regression":
+        return Activation.NONE
+    if problem == "multi_label_classification" or len(labels) == 1:
+        return Activation.SIGMOID
+    return Activation.SOFTMAX
