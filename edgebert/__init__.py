@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from edgebert.tasks.classify import Classifier
     from edgebert.tasks.embed import Embedder
     from edgebert.tasks.fill import MaskFiller
+    from edgebert.tasks.rerank import Reranker
     from edgebert.tasks.tag import TokenClassifier
+    from edgebert.tasks.zero_shot import ZeroShotClassifier
 
 _HOMES = {
     "Bundle": "edgebert.bundle",
@@ -28,8 +30,10 @@ _HOMES = {
     "Manifest": "edgebert.manifest",
     "MaskFiller": "edgebert.tasks.fill",
     "QuestionAnswerer": "edgebert.tasks.answer",
+    "Reranker": "edgebert.tasks.rerank",
     "RuntimeConfig": "edgebert.config",
     "TokenClassifier": "edgebert.tasks.tag",
+    "ZeroShotClassifier": "edgebert.tasks.zero_shot",
     "load": "edgebert.loading",
 }
 
@@ -41,8 +45,10 @@ __all__ = [
     "Manifest",
     "MaskFiller",
     "QuestionAnswerer",
+    "Reranker",
     "RuntimeConfig",
     "TokenClassifier",
+    "ZeroShotClassifier",
     "__version__",
     "load",
 ]

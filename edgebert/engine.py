@@ -4,12 +4,12 @@ Knows no task: a task gives a readout, a pure function over one batch's outputs.
 threads, whose number is the only parallelism: each run uses one core.
 """
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby, islice
 from pathlib import Path
-from threading import Lock
 from typing import TypeVar
 
 import numpy as np
@@ -47,8 +47,7 @@ class Engine:
         budget = config.max_tokens_per_run or default_budget(manifest.encoder.hidden)
         # Dynamic scales are taken over a whole run, so there a run may hold one text only.
         self._budget = budget if manifest.batch_invariant else 1
-        self._pool: ThreadPoolExecutor | None = None
-        self._lock = Lock()
+        self._pools: dict[int, ThreadPoolExecutor] = {}  # by process: see _workers
 
     @classmethod
     def open(cls, path: Path | str, config: RuntimeConfig | None = None) -> "Engine":
@@ -169,7 +168,8 @@ class Engine:
                 future.cancel()
 
     def _workers(self) -> ThreadPoolExecutor:
-        with self._lock:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(self._threads, "edgebert")
-            return self._pool
+        process = os.getpid()  # a forked child inherits this object and none of its threads
+        pool = self._pools.get(process)
+        if pool is None:  # no lock, which a fork could leave held: setdefault is atomic
+            pool = self._pools.setdefault(process, ThreadPoolExecutor(self._threads, "edgebert"))
+        return pool

@@ -11,8 +11,10 @@ from typing import Any
 from edgebert.errors import InputError
 from edgebert.loading import AnyTask
 from edgebert.manifest import Task
-from edgebert.results import Embedding
+from edgebert.results import Answer, Embedding
 from edgebert.tokens import Text
+
+NOTHING = Answer("", 0.0, 0, 0)  # of an empty context
 
 
 class InputFormat(StrEnum):
@@ -120,6 +122,6 @@ def as_record(result: Any, *, several: bool) -> dict[str, Any]:
     record = dataclasses.asdict(result)
     for name in ("labels", "answers"):
         if name in record and not several:
-            best = record.pop(name)
+            best = record.pop(name) or [dataclasses.asdict(NOTHING)]
             return {**best[0], **record}
     return record

@@ -40,13 +40,13 @@ class Classification:
 
     @property
     def label(self) -> str:
-        """The best class."""
-        return self.labels[0].label
+        """The best class; empty where a threshold left none."""
+        return self.labels[0].label if self.labels else ""
 
     @property
     def score(self) -> float:
-        """The best class's score."""
-        return self.labels[0].score
+        """The best class's score; 0 where a threshold left none."""
+        return self.labels[0].score if self.labels else 0.0
 
 
 @dataclass(frozen=True, slots=True)

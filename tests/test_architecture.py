@@ -38,7 +38,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scores": set(),
     "session": {"batching", "bundle"},
     "tasks": set(),
-    **{task: TASK for task in (*TASKS, "tasks.rerank", "tasks.zero_shot")},
+    **{task: TASK for task in TASKS},
+    # a classifier's logits read another way
+    **{task: TASK | {"tasks.classify"} for task in ("tasks.rerank", "tasks.zero_shot")},
     "tokens": {"bundle"},
     "vectors": set(),
     "version": set(),

@@ -71,13 +71,18 @@ def test_wider_models_get_the_larger_budget(hidden: int, budget: int) -> None:
 
 def test_a_batch_is_one_array_of_ids() -> None:
     rows = make_tokenizer(DATA / "tiny-classify").encode([("the", "cat"), ("a", "dog")])
-    batch = Batch((0, 1), tuple(rows))
+    batch = Batch(tuple(rows))
     assert batch.ids.dtype == np.int64
     assert batch.ids.tolist() == [row.ids for row in rows]
 
 
 def test_a_batch_tells_the_texts_of_its_pairs_apart() -> None:
     rows = make_tokenizer(DATA / "tiny-classify").encode([("the", "cat"), ("a", "dog")])
-    batch = Batch((0, 1), tuple(rows))
+    batch = Batch(tuple(rows))
     assert batch.type_ids.dtype == np.int64
     assert batch.type_ids.tolist() == [[0, 0, 0, 1, 1]] * 2
+
+
+def test_a_batch_knows_the_callers_number_of_each_row() -> None:
+    rows = make_tokenizer(DATA / "tiny-classify").encode(["the", "a", "no"], 7)
+    assert Batch((rows[2], rows[0])).rows == [9, 7]

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from edgebert import config as module
-from edgebert.config import RuntimeConfig, Truncation, cgroup_quota, usable_cores
+from edgebert.config import RuntimeConfig, cgroup_quota, usable_cores
 from edgebert.errors import InputError
 
 
-def test_by_default_the_machine_decides_and_texts_are_cut() -> None:
+def test_by_default_the_machine_decides_and_the_task_how_to_take_long_texts() -> None:
     config = RuntimeConfig()
     assert (config.threads, config.max_tokens_per_run) == (None, None)
-    assert config.truncation is Truncation.CUT
+    assert config.truncation is None
 
 
 @pytest.mark.parametrize("name", ["threads", "max_tokens_per_run"])

@@ -1,7 +1,6 @@
 """The straight line: N texts in, N results out, in order, whatever shares a run or a thread."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 from edgebert.batching import Batch
 from edgebert.config import RuntimeConfig, Truncation
-from edgebert.engine import AHEAD, CHUNK, WINDOW, Engine
+from edgebert.engine import AHEAD, CHUNK, SORTED, Engine
 from edgebert.errors import BundleFormatError, InferenceError, InputError, TaskError
 from edgebert.manifest import Scales, Task
 from edgebert.tasks.embed import Embedder
@@ -22,15 +21,21 @@ from tests.make_tiny import DATA, WORDS
 EMBED = DATA / "tiny-embed"
 EMBEDDERS = ("tiny-embed", "tiny-embed-int8", "tiny-embed-static")
 TEXTS = st.lists(st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join), max_size=60)
+Row = tuple[int, str, float]
 MIXED = [" ".join(WORDS[i % 7 : i % 7 + i % 11]) for i in range(120)]
 
 
-def read_rows(outputs: Outputs, batch: Batch) -> list[tuple[int, str, float]]:
+def read_rows(outputs: Outputs, batch: Batch) -> list[Row]:
     """Give each row's number, text and first output: enough to see any mix-up."""
     return [
         (row, str(tokens.text), float(output[0]))
         for row, tokens, output in zip(batch.rows, batch.tokens, outputs[0], strict=True)
     ]
+
+
+def each(results: Iterable[list[Row]]) -> list[Row]:
+    """Give the one result of every text."""
+    return [result for (result,) in results]
 
 
 def engine(session: FakeSession | None = None, **config: object) -> Engine:
@@ -48,14 +53,14 @@ def same(one: np.ndarray, other: np.ndarray, name: str) -> bool:
 @given(texts=TEXTS)
 def test_each_text_has_its_result_in_the_order_given(threads: int, texts: list[str]) -> None:
     one = engine(threads=threads)
-    found = list(one.map(texts, read_rows))
+    found = each(one.map(texts, read_rows))
     ids = [sum(row.ids) for row in one.tokenizer.encode(texts)]
     assert found == list(zip(range(len(texts)), texts, ids, strict=True))
 
 
-def test_results_stay_in_order_over_several_windows() -> None:
-    texts = [WORDS[i % len(WORDS)] for i in range(2 * WINDOW + 5)]
-    found = list(engine().map(texts, read_rows))
+def test_results_stay_in_order_over_several_takes() -> None:
+    texts = [WORDS[i % len(WORDS)] for i in range(2 * SORTED + 5)]
+    found = each(engine().map(texts, read_rows))
     assert [(row, text) for row, text, _ in found] == list(enumerate(texts))
 
 
@@ -106,18 +111,18 @@ def counted(count: int) -> tuple[Iterator[str], list[int]]:
     return texts(), taken
 
 
-def test_a_stream_is_read_a_window_ahead_and_no_more() -> None:
-    texts, taken = counted(3 * WINDOW)
+def test_a_stream_is_read_one_take_ahead_and_no_more() -> None:
+    texts, taken = counted(3 * SORTED)
     results = engine().map(texts, read_rows)
     assert taken == []
     next(results)
-    assert len(taken) == WINDOW
+    assert len(taken) == SORTED
 
 
 def test_a_stream_without_end_gives_results() -> None:
     texts, _ = counted(10**12)
     results = engine().map(texts, read_rows)
-    assert [next(results)[0] for _ in range(WINDOW + 1)] == list(range(WINDOW + 1))
+    assert [next(results)[0][0] for _ in range(SORTED + 1)] == list(range(SORTED + 1))
 
 
 class Counted(list[int]):
@@ -152,7 +157,7 @@ def test_a_single_string_is_refused() -> None:
         list(engine().map("the cat", read_rows))
 
 
-@pytest.mark.parametrize("row", [0, CHUNK - 1, CHUNK, WINDOW - 1, WINDOW, WINDOW + CHUNK + 1])
+@pytest.mark.parametrize("row", [0, CHUNK - 1, CHUNK, SORTED - 1, SORTED, SORTED + CHUNK + 1])
 def test_a_wrong_text_is_named_by_its_row_wherever_it_stands(row: int) -> None:
     texts: list[object] = ["the"] * (row + 3)
     texts[row] = None
@@ -160,18 +165,18 @@ def test_a_wrong_text_is_named_by_its_row_wherever_it_stands(row: int) -> None:
         list(engine().map(texts, read_rows))
 
 
-def test_results_of_earlier_windows_arrive_before_a_wrong_text() -> None:
-    texts = [*["the"] * (WINDOW + 10), "\ud800"]
+def test_results_of_earlier_takes_arrive_before_a_wrong_text() -> None:
+    texts = [*["the"] * (SORTED + 10), "\ud800"]
     results = engine().map(texts, read_rows)
-    assert [next(results)[0] for _ in range(WINDOW)] == list(range(WINDOW))
-    with pytest.raises(InputError, match=f"row {WINDOW + 10}: .*lone surrogate"):
+    assert [next(results)[0][0] for _ in range(SORTED)] == list(range(SORTED))
+    with pytest.raises(InputError, match=f"row {SORTED + 10}: .*lone surrogate"):
         next(results)
 
 
 def test_a_text_over_the_limit_is_named_by_its_row_under_policy_error() -> None:
     one = Embedder.load(EMBED, RuntimeConfig(truncation=Truncation.ERROR))
-    texts = [*["the"] * (WINDOW + 1), "the " * 39]
-    with pytest.raises(InputError, match=f"row {WINDOW + 1}: 41 tokens, the model takes 40"):
+    texts = [*["the"] * (SORTED + 1), "the " * 39]
+    with pytest.raises(InputError, match=f"row {SORTED + 1}: 41 tokens, the model takes 40"):
         list(one.stream(texts))
 
 
@@ -188,16 +193,16 @@ def test_a_value_that_is_not_finite_is_an_inference_error_with_its_rows(
         return tuple(outputs)
 
     one = engine(FakeSession(compute), threads=threads)
-    with pytest.raises(InferenceError, match=r"rows \(1, 3\): the model gave NaN or infinity"):
+    with pytest.raises(InferenceError, match=r"rows \[1, 3\]: the model gave NaN or infinity"):
         list(one.map(["the", "the cat", "a", "a dog"], read_rows))
 
 
-def test_a_not_finite_value_in_a_later_window_is_named_by_its_own_rows() -> None:
+def test_a_not_finite_value_in_a_later_take_is_named_by_its_own_rows() -> None:
     def compute(batch: Batch) -> Outputs:
-        return (sums(batch)[0] * (np.nan if batch.rows[0] >= WINDOW else 1),)
+        return (sums(batch)[0] * (np.nan if batch.rows[0] >= SORTED else 1),)
 
-    with pytest.raises(InferenceError, match=rf"rows \({WINDOW},\)"):
-        list(engine(FakeSession(compute)).map(["the"] * (WINDOW + 1), read_rows))
+    with pytest.raises(InferenceError, match=rf"rows \[{SORTED}\]"):
+        list(engine(FakeSession(compute)).map(["the"] * (SORTED + 1), read_rows))
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -260,15 +265,6 @@ def test_the_budget_of_a_run_changes_no_result(name: str) -> None:
     assert same(small.embed(MIXED), large.embed(MIXED), name)
 
 
-@pytest.mark.parametrize("name", EMBEDDERS)
-def test_one_object_serves_eight_threads(name: str) -> None:
-    embedder = Embedder.load(DATA / name, RuntimeConfig(threads=2))
-    expected = embedder.embed(MIXED)
-    with ThreadPoolExecutor(8) as callers:
-        found = list(callers.map(lambda _: embedder.embed(MIXED), range(16)))
-    assert all(np.array_equal(vectors, expected) for vectors in found)
-
-
 def test_a_bundle_for_another_task_is_refused() -> None:
     with pytest.raises(TaskError, match="is for 'embed', not for 'tag'") as caught:
         engine().require(Task.TAG)
@@ -284,3 +280,47 @@ def test_texts_are_cut_at_the_bundles_limit() -> None:
     session = FakeSession()
     list(engine(session).map(["the " * 39], read_rows))
     assert session.batches[0].ids.shape == (1, read_manifest(EMBED).max_tokens)
+
+
+def test_a_text_has_as_many_results_as_windows() -> None:
+    texts = ["the", "the " * 60, "a"]
+    found = list(engine().map(texts, read_rows, Truncation.WINDOW))
+    assert [[row for row, _, _ in results] for results in found] == [[0], [1, 1, 1], [2]]
+
+
+def test_a_texts_windows_come_in_reading_order() -> None:
+    one, text = engine(), " ".join(WORDS * 3)
+    (found,) = one.map([text], read_rows, Truncation.WINDOW)
+    windows = one.tokenizer.encode([text], truncation=Truncation.WINDOW)
+    assert [total for _, _, total in found] == [sum(window.ids) for window in windows]
+
+
+CUT, ERROR, WINDOW = Truncation.CUT, Truncation.ERROR, Truncation.WINDOW
+
+
+@pytest.mark.parametrize(
+    ("asked", "configured", "chosen"),
+    [
+        (None, None, CUT),
+        (None, WINDOW, WINDOW),
+        (ERROR, None, ERROR),
+        (ERROR, WINDOW, ERROR),
+        ("error", WINDOW, ERROR),
+        (None, "window", WINDOW),
+    ],
+)
+def test_a_policy_is_the_calls_then_the_configurations_then_the_tasks(
+    asked: Truncation | None, configured: Truncation | None, chosen: Truncation
+) -> None:
+    assert engine(truncation=configured).policy(asked, CUT) is chosen
+
+
+@pytest.mark.parametrize("asked", ["", "slide", "CUT", 0, False])
+def test_an_unknown_policy_is_told_the_known_ones(asked: object) -> None:
+    with pytest.raises(InputError, match="it must be one of: cut, error, window"):
+        engine(truncation=WINDOW).policy(asked, CUT)
+
+
+def test_an_unknown_policy_of_the_configuration_is_refused_as_well() -> None:
+    with pytest.raises(InputError, match="truncation is 'slide'; it must be one of"):
+        engine(truncation="slide").policy(None, CUT)

@@ -22,8 +22,10 @@ PUBLIC = {
     "Manifest",
     "MaskFiller",
     "QuestionAnswerer",
+    "Reranker",
     "RuntimeConfig",
     "TokenClassifier",
+    "ZeroShotClassifier",
     "__version__",
     "load",
 }

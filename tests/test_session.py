@@ -30,7 +30,7 @@ def open_session(name: str = "tiny-embed", **graph: object) -> OnnxSession:
 
 def batch_of(texts: list[Text], name: str = "tiny-embed") -> Batch:
     tokens = make_tokenizer(DATA / name).encode(texts)
-    return Batch(tuple(range(len(texts))), tuple(tokens))
+    return Batch(tuple(tokens))
 
 
 def test_a_graph_gives_one_float32_vector_a_row() -> None:
@@ -50,7 +50,7 @@ def test_the_two_texts_of_a_pair_are_told_apart() -> None:
     session = open_session("tiny-classify")
     (pair,) = session.run(batch_of([("the", "cat")], "tiny-classify"))
     tokens = batch_of([("the", "cat")], "tiny-classify").tokens[0]
-    single = Batch((0,), (_as_single(tokens),))
+    single = Batch((_as_single(tokens),))
     assert not np.allclose(pair, session.run(single)[0])
 
 
@@ -67,7 +67,7 @@ def test_both_graphs_of_a_bundle_compute_the_same(name: str) -> None:
     if name == "tiny-answer":
         texts = [("the cat", "a dog"), ("a dog", "the cat")]
     manifest = read_manifest(DATA / name)
-    batch = Batch((0,), batch_of(texts, name).tokens[:1])
+    batch = Batch(batch_of(texts, name).tokens[:1])
     main = OnnxSession(DATA / name, manifest.graphs.main).run(batch)
     masked = OnnxSession(DATA / name, manifest.graphs.masked).run(batch)
     for one, other in zip(main, masked, strict=True):
@@ -111,13 +111,13 @@ class Ids:
 
 def test_a_failure_of_onnxruntime_is_an_inference_error_with_its_cause() -> None:
     with pytest.raises(InferenceError, match=r"failed on a batch of \(1, 2\)") as caught:
-        open_session().run(Batch((0,), (Ids([1, 10**6]),)))
+        open_session().run(Batch((Ids([1, 10**6]),)))
     assert caught.value.__cause__ is not None
 
 
 def test_a_row_over_the_position_table_is_an_inference_error() -> None:
     with pytest.raises(InferenceError):
-        open_session().run(Batch((0,), (Ids([1] * 41),)))
+        open_session().run(Batch((Ids([1] * 41),)))
 
 
 def test_an_input_that_nobody_knows_is_an_inference_error() -> None:
@@ -132,7 +132,7 @@ def test_an_output_that_is_not_there_is_an_inference_error() -> None:
 
 def test_a_failure_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InferenceError):
-        open_session().run(Batch((0,), (Ids([10**6]),)))
+        open_session().run(Batch((Ids([10**6]),)))
     assert capfd.readouterr() == ("", "")
 
 

@@ -111,7 +111,7 @@ class MaskFiller:
         for target, token in zip(targets, found, strict=True):
             if token is None:
                 raise InputError(f"target {target!r} is not one token of the vocabulary")
-        return np.array(found, np.int64)
+        return np.array(list(dict.fromkeys(found)), np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +162,9 @@ def best_tokens(logits: Floats, top_k: int, candidates: Ints | None) -> list[tup
 
 
 def _fill(token: int, score: float, text: str, start: int, end: int, tokenizer: Tokenizer) -> Fill:
-    word = tokenizer.token(token)
-    return Fill(token, word, score, text[:start] + word + text[end:])
+    word, before = tokenizer.token(token), text[:start]
+    shown = word.removeprefix(" ") if before.endswith(" ") else word
+    return Fill(token, word, score, before + shown + text[end:])
 
 
 def join_masks(windows: Sequence[Window], *, mask_token: str) -> Filling:

@@ -17,7 +17,8 @@ from edgebert.errors import InputError, TaskError
 from edgebert.manifest import Task
 from edgebert.results import Classification, Floats, Label
 from edgebert.scores import softmax
-from edgebert.tasks.classify import mean_logits, read_logits
+from edgebert.tasks.classify import Window, mean_logits, read_logits
+from edgebert.tokens import check_text
 
 TEMPLATE = "This example is {}."
 
@@ -81,9 +82,14 @@ class ZeroShotClassifier:
     ) -> Iterator[Classification]:
         """Classify texts one result at a time in bounded memory; see `classify`."""
         _check(texts, labels, template)
-        hypotheses = [template.replace("{}", label) for label in labels]
-        pairs = ((text, hypothesis) for text in texts for hypothesis in hypotheses)
-        rows = self._engine.map(pairs, read_logits, self._engine.policy(None, Truncation.CUT))
+        policy = self._engine.policy(None, Truncation.CUT)
+        pairs = _pairs(texts, [template.replace("{}", label) for label in labels])
+        rows = self._engine.map(pairs, read_logits, policy)
+        return self._results(rows, labels, multi_label=multi_label)
+
+    def _results(
+        self, rows: Iterator[list[Window]], labels: Sequence[str], *, multi_label: bool
+    ) -> Iterator[Classification]:
         while group := list(islice(rows, len(labels))):
             scores = self._score(
                 np.stack([mean_logits(windows) for windows in group]), multi_label=multi_label
@@ -101,6 +107,13 @@ class ZeroShotClassifier:
         if multi_label or len(logits) == 1:
             return softmax(logits[:, [self._contradiction, self._entailment]])[:, 1]
         return softmax(logits[:, self._entailment])
+
+
+def _pairs(texts: Iterable[str], hypotheses: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for row, text in enumerate(texts):
+        check_text(text, row)  # the engine would name the row of the pair
+        for hypothesis in hypotheses:
+            yield text, hypothesis
 
 
 def inference_labels(labels: Sequence[str]) -> tuple[int, int]:

@@ -1,0 +1,1 @@
+"""Measurements, and peers to compare with. Not shipped."""

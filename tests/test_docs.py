@@ -1,0 +1,116 @@
+"""What the documentation says can be run, runs: README's commands and Python, and every help text.
+
+In a folder of its own, on the bundle that its commands make.
+"""
+
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from edgebert.cli import VERBS
+from tests import checkpoints
+
+pytestmark = [pytest.mark.export, pytest.mark.realmodel]
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CHECKPOINT = "path/to/all-MiniLM-L6-v2"  # stands for the reader's own
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[str]:
+    lines = [line.split("  #")[0].strip() for block in blocks("sh") for line in block.splitlines()]
+    return [line for line in lines if line and not line.startswith("pip install")]
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command as a reader would, `edgebert` being this source."""
+    program = folder / "bin" / "edgebert"
+    program.parent.mkdir(exist_ok=True)
+    paths = f"{ROOT}:{ROOT / 'export'}"
+    program.write_text(f'#!/bin/sh\nPYTHONPATH={paths} exec {sys.executable} -m edgebert "$@"\n')
+    program.chmod(0o755)
+    return subprocess.run(
+        command.replace(CHECKPOINT, str(checkpoints.minilm())),
+        cwd=folder,
+        shell=True,
+        env={"PATH": f"{program.parent}:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which README's commands were run in their order."""
+    made = tmp_path_factory.mktemp("reader")
+    (made / "texts.txt").write_text("How do I reset my password?\nBread needs flour.\n")
+    for command in commands():
+        done = run(command, made)
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+    return made
+
+
+def test_readme_has_commands_of_several_verbs() -> None:
+    assert {"export", "verify", "run"} <= {
+        command.split("edgebert ")[1].split()[0] for command in commands()
+    }
+
+
+def test_readmes_commands_make_a_bundle(folder: Path) -> None:
+    assert (folder / "minilm-int8" / "edgebert.json").is_file()
+
+
+@pytest.mark.parametrize("number", range(len(blocks("python"))))
+def test_readmes_python_runs(folder: Path, number: int) -> None:
+    script = folder / f"example{number}.py"
+    script.write_text(blocks("python")[number], encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, script],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+@pytest.mark.parametrize("verb", sorted(set(VERBS) - {"export", "unpack"}))
+def test_the_example_of_each_help_text_runs(folder: Path, verb: str) -> None:
+    done = run(import_module(f"edgebert.cli.{verb}").EXAMPLE, folder)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_example_of_unpack_runs_where_the_file_is(folder: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "minilm-int8.edgebert"
+    assert run(f"edgebert pack {folder / 'minilm-int8'} {packed}", tmp_path).returncode == 0
+    done = run(import_module("edgebert.cli.unpack").EXAMPLE, tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_example_of_export_is_the_readmes() -> None:
+    assert import_module("edgebert.cli.export").EXAMPLE in commands()
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_every_verb_is_in_the_readme(verb: str) -> None:
+    assert f"`{verb}`" in README
+
+
+@pytest.mark.parametrize("target", ["demo", "test"])
+def test_the_two_commands_are_targets_of_make(target: str) -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"make {target}" in README
