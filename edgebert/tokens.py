@@ -5,6 +5,7 @@ it would hide how long a text really was: texts over the limit are cut or split 
 windows here, and say so.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -87,6 +88,7 @@ class Tokenizer:
         self._max_tokens = max_tokens
         self._kinds = (str, tuple) if pairs else (str,)
         self._cut_second_only = cut_second_only
+        self._join = open_joiner(tokenizer)
         self._encode = tokenizer.encode_batch if needs_offsets else tokenizer.encode_batch_fast
 
     def encode(
@@ -129,9 +131,10 @@ class Tokenizer:
                     f"row {number}: {full:,} tokens, the model takes {self._max_tokens}; "
                     "shorten it, or allow truncation='cut'"
                 )
-            cut = truncation is Truncation.CUT
-            for window in islice(self._windows(text, number), 1 if cut else None):
-                rows.append(Tokens(number, text, window.ids, full, cut, window))
+            windows, lossy = self._windows(text, number)
+            if truncation is Truncation.CUT:
+                windows, lossy = islice(windows, 1), True
+            rows += [Tokens(number, text, each.ids, full, lossy, each) for each in windows]
         return rows
 
     def token_id(self, token: str) -> int | None:
@@ -160,19 +163,24 @@ class Tokenizer:
         """Give the text of one token."""
         return str(self._tokenizer.decode([token_id], skip_special_tokens=False))
 
-    def _windows(self, text: Text, row: int) -> Iterator[tokenizers.Encoding]:
-        """Split a text over the limit into windows that fit; the first is what a cut keeps."""
-        post_process = self._tokenizer.post_process
+    def _windows(self, text: Text, row: int) -> tuple[Iterator[tokenizers.Encoding], bool]:
+        """Split a text over the limit into windows that fit; the first is what a cut keeps.
+
+        Tells as well whether they leave something out, as they do of a pair's first text where
+        that is too long to stand in each of them.
+        """
+        join = self._join.post_process
         first, second = (text, None) if isinstance(text, str) else text
         budget = self._max_tokens - self._tokenizer.num_special_tokens_to_add(second is not None)
         one = self._tokenizer.encode(first, add_special_tokens=False)
         if second is None:
-            return map(post_process, _split(one, budget))
+            return map(join, _split(one, budget)), False
         two = self._tokenizer.encode(second, add_special_tokens=False)
         keep_one, keep_two = self._share(budget, len(one), len(two), row)
+        lossy = len(one) > keep_one
         first_part = _split(one, keep_one)[0]
         # each window is joined by itself: the library gives windows of a pair wrong type ids
-        return (post_process(first_part, part) for part in _split(two, keep_two))
+        return (join(first_part, part) for part in _split(two, keep_two)), lossy
 
     def _find_culprit(self, texts: Sequence[object], first_row: int) -> None:
         expected = "a string or a pair of strings" if tuple in self._kinds else "a string"
@@ -216,6 +224,21 @@ def open_tokenizer(path: Path) -> tokenizers.Tokenizer:
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer
+
+
+def open_joiner(tokenizer: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
+    """Make what puts special tokens around windows: the tokenizer's own rule and no vocabulary.
+
+    Byte-level rules trim the space off each token's offsets, and would do it a second time to a
+    window of a text that was encoded already.
+    """
+    rule = tokenizer.post_processor
+    state = None if rule is None else json.loads(rule.__getstate__())
+    for part in [] if state is None else [state, *state.get("processors", [])]:
+        if "trim_offsets" in part:
+            part["trim_offsets"] = False
+    empty = {"type": "BPE", "vocab": {}, "merges": []}
+    return tokenizers.Tokenizer.from_str(json.dumps({"model": empty, "post_processor": state}))
 
 
 def _split(encoding: tokenizers.Encoding, width: int) -> list[tokenizers.Encoding]:

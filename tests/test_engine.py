@@ -19,7 +19,6 @@ from tests.fakes import FakeSession, Outputs, make_engine, read_manifest, sums, 
 from tests.make_tiny import DATA, WORDS
 
 EMBED = DATA / "tiny-embed"
-EMBEDDERS = ("tiny-embed", "tiny-embed-int8", "tiny-embed-static")
 TEXTS = st.lists(st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join), max_size=60)
 Row = tuple[int, str, float]
 MIXED = [" ".join(WORDS[i % 7 : i % 7 + i % 11]) for i in range(120)]
@@ -40,13 +39,6 @@ def each(results: Iterable[list[Row]]) -> list[Row]:
 
 def engine(session: FakeSession | None = None, **config: object) -> Engine:
     return make_engine(EMBED, session or FakeSession(), config=RuntimeConfig(**config))
-
-
-def same(one: np.ndarray, other: np.ndarray, name: str) -> bool:
-    """Compare to float error; to the bit where scales are taken from each run."""
-    if read_manifest(DATA / name).quantization.scales is Scales.DYNAMIC:
-        return np.array_equal(one, other)
-    return np.allclose(one, other, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -234,35 +226,6 @@ def test_a_real_session_error_is_an_inference_error_with_its_cause(
     with pytest.raises(InferenceError, match="onnxruntime failed") as caught:
         list(one.map(["the " * 60], read_rows))
     assert caught.value.__cause__ is not None
-
-
-@pytest.mark.parametrize("name", EMBEDDERS)
-def test_a_texts_result_does_not_depend_on_its_neighbours(name: str) -> None:
-    embedder = Embedder.load(DATA / name)
-    alone = np.concatenate([embedder.embed([text]) for text in MIXED])
-    assert same(embedder.embed(MIXED), alone, name)
-
-
-@pytest.mark.parametrize("name", EMBEDDERS)
-def test_the_order_of_texts_changes_no_result(name: str) -> None:
-    embedder = Embedder.load(DATA / name)
-    order = np.random.default_rng(5).permutation(len(MIXED))
-    shuffled = embedder.embed([MIXED[place] for place in order])
-    assert same(shuffled, embedder.embed(MIXED)[order], name)
-
-
-@pytest.mark.parametrize("name", EMBEDDERS)
-def test_one_thread_and_four_give_the_same_results(name: str) -> None:
-    one, four = (Embedder.load(DATA / name, RuntimeConfig(threads=n)) for n in (1, 4))
-    assert np.array_equal(one.embed(MIXED), four.embed(MIXED))
-
-
-@pytest.mark.parametrize("name", EMBEDDERS)
-def test_the_budget_of_a_run_changes_no_result(name: str) -> None:
-    small, large = (
-        Embedder.load(DATA / name, RuntimeConfig(max_tokens_per_run=n)) for n in (1, 4096)
-    )
-    assert same(small.embed(MIXED), large.embed(MIXED), name)
 
 
 def test_a_bundle_for_another_task_is_refused() -> None:

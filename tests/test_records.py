@@ -17,6 +17,7 @@ from edgebert.manifest import Task
 from edgebert.records import InputFormat, Row, as_record, read_inputs, results_of
 from edgebert.results import (
     Answer,
+    Answers,
     Classification,
     Embedding,
     Entity,
@@ -177,13 +178,13 @@ def test_an_option_of_another_task_is_refused_by_name(tiny: Path, name: str, opt
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), max_size=8))
 def test_an_embedding_is_written_without_changing_a_bit(values: list[float]) -> None:
     vector = np.array(values, np.float32)
-    record = as_record(Embedding(vector, 3, False), everything=False)
+    record = as_record(Embedding(vector, 3, False), several=False)
     again = np.array(json.loads(json.dumps(record))["embedding"], np.float32)
     assert again.tobytes() == vector.tobytes()
 
 
 def test_an_embedding_is_written_as_short_as_can_be() -> None:
-    record = as_record(Embedding(np.array([0.1, 1e-7], np.float32), 3, False), everything=False)
+    record = as_record(Embedding(np.array([0.1, 1e-7], np.float32), 3, False), several=False)
     assert json.dumps(record["embedding"]) == "[0.1, 1e-07]"
 
 
@@ -197,7 +198,7 @@ RESULTS = [
         },
     ),
     (
-        Answer("seoul", 0.5, 3, 8, 9, True),
+        Answers((Answer("seoul", 0.5, 3, 8), Answer("paris", 0.25, 9, 14)), 9, True),
         {
             "answer": "seoul",
             "score": 0.5,
@@ -208,9 +209,9 @@ RESULTS = [
         },
     ),
     (
-        Filling(((Fill(5, "the", 0.5),),), 3, False),
+        Filling(((Fill(5, "the", 0.5, "the cat"),),), 3, False),
         {
-            "masks": [[{"token": 5, "token_str": "the", "score": 0.5}]],
+            "masks": [[{"token": 5, "token_str": "the", "score": 0.5, "sequence": "the cat"}]],
             "n_tokens": 3,
             "truncated": False,
         },
@@ -224,4 +225,59 @@ RESULTS = [
 
 @pytest.mark.parametrize(("result", "record"), RESULTS, ids=lambda value: type(value).__name__)
 def test_a_result_is_written_with_all_of_its_fields(result: Any, record: dict[str, Any]) -> None:
-    assert json.loads(json.dumps(as_record(result, everything=False))) == record
+    assert json.loads(json.dumps(as_record(result, several=False))) == record
+
+
+SEVERAL = [
+    (
+        Answers((Answer("seoul", 0.5, 3, 8), Answer("", 0.25, 0, 0)), 9, True),
+        {
+            "answers": [
+                {"answer": "seoul", "score": 0.5, "start": 3, "end": 8},
+                {"answer": "", "score": 0.25, "start": 0, "end": 0},
+            ],
+            "n_tokens": 9,
+            "truncated": True,
+        },
+    ),
+    (
+        Classification((Label("a", 0.5), Label("b", 0.25)), 3, False),
+        {
+            "labels": [{"label": "a", "score": 0.5}, {"label": "b", "score": 0.25}],
+            "n_tokens": 3,
+            "truncated": False,
+        },
+    ),
+    (Classification((), 3, False), {"labels": [], "n_tokens": 3, "truncated": False}),
+    (Answers((), 3, False), {"answers": [], "n_tokens": 3, "truncated": False}),
+]
+
+
+@pytest.mark.parametrize(("result", "record"), SEVERAL)
+def test_where_several_are_asked_for_they_stand_in_a_list(
+    result: Any, record: dict[str, Any]
+) -> None:
+    assert json.loads(json.dumps(as_record(result, several=True))) == record
+
+
+def test_a_question_without_an_answer_has_an_empty_one() -> None:
+    assert as_record(Answers((), 5, False), several=False) == {
+        "answer": "",
+        "score": 0.0,
+        "start": 0,
+        "end": 0,
+        "n_tokens": 5,
+        "truncated": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "several"),
+    [({}, False), ({"top_k": 1}, False), ({"top_k": 2}, True), ({"threshold": 0.1}, True)],
+)
+def test_a_list_is_written_where_the_options_may_give_several_or_none(
+    tiny: Path, options: dict[str, Any], several: bool
+) -> None:
+    (record,) = records(tiny, "tiny-classify", Row("the cat", {}), **options)
+    assert ("labels" in record) == several
+    assert ("label" in record) != several

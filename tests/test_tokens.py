@@ -20,8 +20,13 @@ UNICODE = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
 BOTH = pytest.mark.parametrize("needs_offsets", [True, False])
 
 
-def encode(texts: Sequence[object], first_row: int = 0, **options: object) -> list[Tokens]:
-    return make_tokenizer(BERT, **options).encode(texts, first_row)
+def encode(
+    texts: Sequence[object],
+    first_row: int = 0,
+    truncation: Truncation = Truncation.CUT,
+    **options: object,
+) -> list[Tokens]:
+    return make_tokenizer(BERT, **options).encode(texts, first_row, truncation)
 
 
 def words(count: int) -> str:

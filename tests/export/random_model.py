@@ -37,6 +37,8 @@ def random_model(seed: int = 0, *, zero_rows: tuple[int, ...] = ()) -> Model:
             linears[f"{number}.{name}"] = linear(HIDDEN, HIDDEN)
         wide, narrow = linear(HIDDEN, WIDE), linear(WIDE, HIDDEN)
         wide.weight[:, STRONG] *= 8
+        linears[f"{number}.v"].weight[:, STRONG] *= 30
+        linears[f"{number}.o"].weight[STRONG] /= 30
         linears |= {f"{number}.f1": wide, f"{number}.f2": narrow}
         norms |= {f"{number}.{name}": norm() for name in ("attention_norm", "ffn_norm")}
     word = normal(VOCABULARY, HIDDEN)

@@ -99,6 +99,11 @@ def test_layers_that_share_weights_share_a_group_of_both_their_inputs() -> None:
     assert len(shared["0.qkv"].largest) == 2 * len(token_rows())
 
 
+def test_layers_that_share_weights_share_the_room_for_vectors() -> None:
+    shared = record(replace(random_model(), stores=(0, 0)), most=48)
+    assert len(shared["0.qkv"].vectors) <= 48
+
+
 def test_a_graph_with_token_types_is_calibrated_too() -> None:
     model = random_model()
     assert model.head is not None

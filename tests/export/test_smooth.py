@@ -70,12 +70,14 @@ def test_smoothing_leaves_the_float_output_unchanged() -> None:
     np.testing.assert_allclose(smoothed, samples.vectors @ weight, rtol=1e-4, atol=1e-3)
 
 
-def test_smoothing_without_amplifying_scales_no_channel_up() -> None:
-    samples = strong_samples()
-    samples.largest[:, 0] = samples.smallest[:, 0] = 0.001
-    multiplier = search(samples, normal(INPUTS, OUTPUTS, seed=1), amplify=False)
+@pytest.mark.parametrize(("amplify", "scaled_up"), [(True, True), (False, False)])
+def test_smoothing_scales_weak_channels_up_only_if_allowed(amplify: bool, scaled_up: bool) -> None:
+    # strengths over three decades: the best scaling lifts the weak channels as well
+    samples = samples_of(normal(TEXTS * EACH, INPUTS) * np.logspace(-2, 1, INPUTS, dtype="f4"))
+    weight = normal(INPUTS, OUTPUTS, seed=1) / np.logspace(-2, 1, INPUTS, dtype="f4")[:, None]
+    multiplier = search(samples, weight, amplify=amplify)
     assert multiplier is not None
-    assert multiplier.max() <= 1
+    assert bool(multiplier.max() > 1) is scaled_up
 
 
 def test_a_silent_group_is_left_alone() -> None:
@@ -120,10 +122,19 @@ def test_a_static_grid_covers_all_calibration_data_with_room() -> None:
 
 def test_a_grid_of_positive_values_still_has_zero() -> None:
     samples = samples_of(np.abs(normal(TEXTS * EACH, INPUTS)) + 1)
-    np.testing.assert_array_equal(grid_of(samples, None, static=False).zero_points, 0)
+    grid = grid_of(samples, None, static=False)
+    np.testing.assert_array_equal(grid.zero_points, 0)
+    np.testing.assert_allclose(grid.scales * 255, samples.largest.max(axis=1), rtol=1e-6)
 
 
-def test_the_dynamic_grid_is_the_one_of_onnxruntime(tmp_path_factory: object) -> None:
+def test_a_grid_of_negative_values_still_has_zero() -> None:
+    samples = samples_of(-np.abs(normal(TEXTS * EACH, INPUTS)) - 1)
+    grid = grid_of(samples, None, static=False)
+    np.testing.assert_array_equal(grid.zero_points, 255)
+    np.testing.assert_allclose(grid.scales * 255, -samples.smallest.min(axis=1), rtol=1e-6)
+
+
+def test_the_dynamic_grid_is_the_one_of_onnxruntime() -> None:
     import onnx
     import onnxruntime
     from onnx import TensorProto, helper
@@ -231,14 +242,16 @@ def test_rounding_together_never_loses_more_in_any_output_channel(seed: int) -> 
 
 
 def test_rounding_together_equals_the_textbook_algorithm() -> None:
-    weight, vectors = normal(20, OUTPUTS), normal(30, 8, seed=1) @ normal(8, 20, seed=2)
+    inputs = 90  # more than one block
+    weight = normal(inputs, OUTPUTS)
+    vectors = normal(200, 8, seed=1) @ normal(8, inputs, seed=2)
     scales = weight_scales(weight, 7)
     order = np.argsort(-np.square(vectors).sum(axis=0), kind="stable")
     moments = (vectors.T @ vectors)[order][:, order].astype(np.float64)
     moments += 0.5 * np.trace(moments) / len(moments) * np.eye(len(moments))
     upper = np.linalg.cholesky(np.linalg.inv(moments)).T
-    rest, wanted = weight[order].astype(np.float64), np.empty((20, OUTPUTS))
-    for row in range(20):  # Frantar et al. 2022, algorithm 1
+    rest, wanted = weight[order].astype(np.float64), np.empty((inputs, OUTPUTS))
+    for row in range(inputs):  # Frantar et al. 2022, algorithm 1
         wanted[order[row]] = np.clip(np.rint(rest[row] / scales), -7, 7)
         lost = (rest[row] - wanted[order[row]] * scales) / upper[row, row]
         rest[row + 1 :] -= np.outer(upper[row, row + 1 :], lost)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from edgebert.batching import Batch
 from edgebert.errors import InputError
-from edgebert.results import Answer
-from edgebert.tasks.answer import QuestionAnswerer, best_span, read_answers
+from edgebert.results import Answer, Answers
+from edgebert.tasks.answer import QuestionAnswerer, best_spans, rank_answers, read_spans
 from edgebert.tokens import Text, Tokens
 from tests.fakes import make_tokenizer
 from tests.make_tiny import DATA
@@ -23,6 +23,13 @@ def row(text: Text = (QUESTION, CONTEXT)) -> Tokens:
     return TOKENIZER.encode([text])[0]
 
 
+def best(start: np.ndarray, end: np.ndarray, tokens: Tokens, longest: int = 15) -> Answer:
+    """Give the best answer of one window."""
+    spans = best_spans(np.float32(start), np.float32(end), tokens, 1, longest)
+    (answer,) = rank_answers([spans], top_k=1, no_answer=False).answers
+    return answer
+
+
 def span(starts: dict[int, float], ends: dict[int, float], longest: int = 15) -> Answer:
     """Answer from logits at places of the context; all others are far below."""
     tokens = row()
@@ -30,7 +37,7 @@ def span(starts: dict[int, float], ends: dict[int, float], longest: int = 15) ->
     for logits, values in ((start, starts), (end, ends)):
         for place, value in values.items():
             logits[FIRST + place] = value
-    return best_span(start, end, tokens, 0, longest)
+    return best(start, end, tokens, longest)
 
 
 @pytest.mark.parametrize(
@@ -53,11 +60,13 @@ def test_an_answer_has_at_most_as_many_tokens_as_asked_for(longest: int, text: s
     assert span({0: 9, 2: 5, 3: 3}, {3: 9}, longest).answer == text
 
 
-def test_the_score_is_start_times_end_over_the_context() -> None:
+def test_the_score_is_start_times_end_over_the_context_and_cls() -> None:
     tokens = row()
     start, end = np.zeros((2, len(tokens.ids)), np.float32)
     start[FIRST], end[FIRST + 1] = np.log(3), np.log(7)
-    assert best_span(start, end, tokens, 0, 15).score == pytest.approx(3 / 6 * 7 / 10)
+    start[0], end[0] = np.log(2), np.log(4)
+    start[1:FIRST] = end[1:FIRST] = start[-1] = end[-1] = 40  # question and [SEP] have no part
+    assert best(start, end, tokens).score == pytest.approx(3 / (2 + 3 + 3) * 7 / (4 + 3 + 7))
 
 
 def test_the_question_and_the_special_tokens_are_no_answer() -> None:
@@ -65,15 +74,16 @@ def test_the_question_and_the_special_tokens_are_no_answer() -> None:
     start, end = np.full((2, len(tokens.ids)), 30, np.float32)
     start[FIRST + 1], end[FIRST + 1] = 31, 31
     start[:FIRST] = end[:FIRST] = start[-1] = end[-1] = 60
-    assert best_span(start, end, tokens, 0, 15).answer == "lives"
+    assert best(start, end, tokens).answer == "lives"
 
 
 @given(LOGITS, LOGITS, st.integers(1, 6))
 def test_no_allowed_span_is_better(start: list[float], end: list[float], longest: int) -> None:
     tokens = row()
-    answer = best_span(np.float32(start), np.float32(end), tokens, 0, longest)
-    powers = [np.exp(np.float64(values)[FIRST : FIRST + 4]) for values in (start, end)]
-    starts, ends = (power / power.sum() for power in powers)
+    answer = best(start, end, tokens, longest)
+    places = [0, *range(FIRST, FIRST + 4)]
+    powers = [np.exp(np.float64(values)[places]) for values in (start, end)]
+    starts, ends = (power[1:] / power.sum() for power in powers)
     allowed = [starts[i] * ends[j] for i in range(4) for j in range(i, 4) if j - i < longest]
     assert answer.score == pytest.approx(max(allowed), rel=1e-4)
 
@@ -84,24 +94,31 @@ def test_an_answer_is_cut_from_the_callers_own_context(
 ) -> None:
     context = "Ánna 서울 😀 paris"
     tokens = row((QUESTION, context))
-    answer = best_span(np.float32(start), np.float32(end), tokens, 0, 15)
+    answer = best(start, end, tokens)
     words = context.split()
     assert answer.answer in [" ".join(words[i : j + 1]) for i in range(4) for j in range(i, 4)]
     assert answer.answer == context[answer.start : answer.end]
 
 
-def test_an_empty_context_has_an_empty_answer() -> None:
-    tokens = row((QUESTION, ""))
+@pytest.mark.parametrize("context", ["", " \n "])
+def test_an_empty_context_has_no_answers(context: str) -> None:
+    tokens = row((QUESTION, context))
     logits = np.zeros(len(tokens.ids), np.float32)
-    assert best_span(logits, logits, tokens, 0, 15) == Answer("", 0.0, 0, 0, 5, False)
+    spans = best_spans(logits, logits, tokens, 12, 15)
+    assert rank_answers([spans], top_k=1, no_answer=False) == Answers((), 5, False)
+
+
+def test_without_answers_the_best_is_empty() -> None:
+    nothing = Answers((), 5, False)
+    assert (nothing.answer, nothing.score) == ("", 0.0)
 
 
 def test_each_row_has_its_own_answer() -> None:
     rows = [row(), row((QUESTION, "peter sleeps in seoul"))]
     start, end = np.zeros((2, 2, 9), np.float32)
     start[0, FIRST] = end[0, FIRST] = start[1, FIRST + 3] = end[1, FIRST + 3] = 9
-    found = read_answers((start, end), Batch((7, 3), tuple(rows)), longest=15)
-    assert [answer.answer for answer in found] == ["anna", "seoul"]
+    found = read_spans((start, end), Batch(tuple(rows)), count=1, longest=15)
+    assert [spans.spans[0].answer for spans in found] == ["anna", "seoul"]
 
 
 def test_pairs_are_answered_in_the_order_given(answerer: QuestionAnswerer) -> None:
@@ -110,17 +127,21 @@ def test_pairs_are_answered_in_the_order_given(answerer: QuestionAnswerer) -> No
     assert [answer.n_tokens for answer in answers] == [9, 6, 5, 9]
     assert answers[0].answer == answers[3].answer
     for (_, context), answer in zip(pairs, answers, strict=True):
-        assert answer.answer == context[answer.start : answer.end]
+        for each in answer.answers:
+            assert each.answer == context[each.start : each.end]
 
 
 def test_a_long_context_is_cut_and_the_question_never(answerer: QuestionAnswerer) -> None:
-    (answer,) = answerer.answer([("the " * 30, "anna " * 60)], max_answer_tokens=60)
+    pair = ("the " * 30, "anna " * 60)
+    (answer,) = answerer.answer([pair], max_answer_tokens=60, truncation="cut", top_k=9)
     assert (answer.n_tokens, answer.truncated) == (93, True)
-    assert answer.end <= 7 * 5  # what 30 tokens of a question and 3 special tokens leave
+    assert (
+        max(each.end for each in answer.answers) <= 7 * 5
+    )  # what 30 tokens of a question and 3 special tokens leave
 
 
 def test_a_question_at_the_limit_is_answered(answerer: QuestionAnswerer) -> None:
-    (answer,) = answerer.answer([("the " * 36, "anna peter")])
+    (answer,) = answerer.answer([("the " * 36, "anna peter")], truncation="cut")
     assert (answer.answer, answer.truncated) == ("anna", True)
 
 

@@ -9,7 +9,7 @@ from edgebert.batching import Batch
 from edgebert.errors import InputError
 from edgebert.manifest import Activation
 from edgebert.results import Classification, Label
-from edgebert.tasks.classify import Classifier, read_labels
+from edgebert.tasks.classify import Classifier, mean_logits, rank_labels, read_logits
 from tests.fakes import make_tokenizer
 from tests.make_tiny import DATA
 
@@ -22,11 +22,13 @@ def read(
     activation: Activation = Activation.SOFTMAX,
     top_k: int | None = None,
     labels: tuple[str, ...] = LABELS,
+    threshold: float | None = None,
 ) -> list[Classification]:
     count = len(logits)
-    batch = Batch(tuple(range(count)), tuple(TOKENS[:count]))
     outputs = (np.array(logits, np.float32),)
-    return read_labels(outputs, batch, labels=labels, activation=activation, top_k=top_k)
+    rows = read_logits(outputs, Batch(tuple(TOKENS[:count])))
+    options = {"labels": labels, "activation": activation, "top_k": top_k, "threshold": threshold}
+    return [rank_labels([row], **options) for row in rows]
 
 
 def test_labels_are_ranked_by_score() -> None:
@@ -130,3 +132,68 @@ def test_a_pair_over_the_limit_is_cut_and_says_so(classifier: Classifier) -> Non
 def test_options_are_given_by_name(classifier: Classifier) -> None:
     with pytest.raises(TypeError, match="positional"):
         classifier.classify(["the cat"], 2)
+
+
+HALVES = [[0, np.log(2), np.log(5)]]  # softmax: 1/8, 2/8, 5/8
+
+
+@pytest.mark.parametrize(
+    ("threshold", "left"),
+    [(0.0, 3), (0.2, 2), (0.5, 1), (0.9, 0), (None, 3)],
+)
+def test_labels_below_the_threshold_are_left_out(threshold: float | None, left: int) -> None:
+    (result,) = read(HALVES, threshold=threshold)
+    assert [label.label for label in result.labels] == ["odd", "bad", "good"][:left]
+
+
+def test_a_score_at_the_threshold_is_kept() -> None:
+    (result,) = read([[0, 0]], labels=("a", "b"), threshold=0.5)
+    assert len(result.labels) == 2
+
+
+def test_a_threshold_and_a_number_of_labels_both_hold() -> None:
+    (result,) = read(HALVES, top_k=1, threshold=0.2)
+    assert [label.label for label in result.labels] == ["odd"]
+
+
+def test_a_threshold_holds_for_the_raw_numbers_of_a_regression() -> None:
+    assert read([[-2.5]], Activation.NONE, labels=("stars",), threshold=-2)[0].labels == ()
+
+
+def test_with_no_label_left_the_best_is_empty() -> None:
+    (result,) = read(HALVES, threshold=0.9)
+    assert (result.label, result.score) == ("", 0.0)
+
+
+def test_a_texts_logits_are_the_mean_of_its_windows_weighted_by_their_tokens() -> None:
+    long, short = make_tokenizer(DATA / "tiny-classify").encode(["the cat", ""])  # 4 and 2 tokens
+    windows = [(np.float32([6, 0, 0]), long), (np.float32([0, 3, 0]), short)]
+    assert mean_logits(windows).tolist() == [4, 1, 0]
+
+
+def test_a_mean_is_taken_of_logits_and_not_of_scores() -> None:
+    long, short = make_tokenizer(DATA / "tiny-classify").encode(["the cat", ""])
+    windows = [(np.float32([9, 0, 0]), long), (np.float32([0, 9, 0]), short)]
+    options = {"labels": LABELS, "activation": Activation.SIGMOID}
+    result = rank_labels(windows, **options, top_k=None, threshold=None)
+    assert dict_of(result)["good"] == pytest.approx(1 / (1 + np.exp(-6)))
+
+
+def test_windows_see_the_end_of_a_long_text(classifier: Classifier) -> None:
+    one, other = ("the " * 60 + word for word in ("good", "bad"))
+    cut = [dict_of(each) for each in classifier.classify([one, other], top_k=None)]
+    windows = classifier.classify([one, other], top_k=None, truncation="window")
+    assert cut[0] == pytest.approx(cut[1], abs=1e-6)
+    assert dict_of(windows[0]) != pytest.approx(dict_of(windows[1]), abs=1e-4)
+
+
+def test_a_classifier_cuts_unasked(classifier: Classifier) -> None:
+    (cut,), (windows,) = (
+        classifier.classify(["the " * 60], **options) for options in ({}, {"truncation": "window"})
+    )
+    assert (cut.truncated, windows.truncated, windows.n_tokens) == (True, False, 62)
+
+
+def test_an_unknown_policy_is_refused_before_the_first_text(classifier: Classifier) -> None:
+    with pytest.raises(InputError, match="truncation is 'slide'; it must be one of"):
+        classifier.stream(["the cat"], truncation="slide")

@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgebert.config import RuntimeConfig, Truncation
 from edgebert.errors import InputError
-from edgebert.tasks.embed import Embedder
+from edgebert.tasks.embed import Embedder, merge_windows
+from edgebert.vectors import cut_dimensions
 from tests.damage import edit_manifest
+from tests.fakes import make_tokenizer
 from tests.make_tiny import DATA
 
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=60), max_size=8)
@@ -141,3 +144,85 @@ def test_a_single_string_is_refused(copied: Callable[..., Path], default: str | 
 def test_options_are_given_by_name(embedder: Embedder) -> None:
     with pytest.raises(TypeError, match="positional"):
         embedder.embed(["cat"], "query")
+
+
+LONG = " ".join(["the cat runs in seoul and anna eats bad food"] * 9)  # 90 words
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_windows_are_averaged_by_their_tokens(normalize: bool) -> None:
+    long, short = make_tokenizer(DATA / "tiny-embed").encode(["the cat", ""])  # 4 and 2 tokens
+    windows = [(np.float32([3, 0]), long), (np.float32([0, 6]), short)]
+    expected = np.float32([2, 2]) / (np.sqrt(8) if normalize else 1)
+    found = merge_windows(windows, 2, normalize=normalize)
+    assert found.vector == pytest.approx(expected)
+    assert found.vector.dtype == np.float32
+
+
+def test_a_long_texts_vector_is_the_mean_of_its_windows(embedder: Embedder) -> None:
+    tokenizer = make_tokenizer(DATA / "tiny-embed")
+    rows = tokenizer.encode([LONG], truncation=Truncation.WINDOW)
+    parts = [LONG[row.offsets[1][0] : row.offsets[-2][1]] for row in rows]
+    mean = np.average(embedder.embed(parts), axis=0, weights=[len(row.ids) for row in rows])
+    (found,) = embedder.embed([LONG], truncation="window")
+    assert found == pytest.approx(mean / np.linalg.norm(mean), abs=1e-6)
+
+
+@given(st.integers(30, 200))
+def test_a_windowed_vector_has_unit_length(words: int) -> None:
+    (vector,) = TINY.embed(["the cat " * words], truncation="window")
+    assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-6)
+
+
+def test_a_windowed_result_is_not_truncated(embedder: Embedder) -> None:
+    (result,) = embedder.stream([LONG], truncation="window")
+    assert (result.n_tokens, result.truncated) == (92, False)
+
+
+def test_an_embedder_cuts_unasked(embedder: Embedder) -> None:
+    assert np.array_equal(embedder.embed([LONG]), embedder.embed([LONG], truncation="cut"))
+    assert not np.allclose(embedder.embed([LONG]), embedder.embed([LONG], truncation="window"))
+
+
+def test_the_configurations_policy_is_taken_and_the_calls_wins() -> None:
+    embedder = Embedder.load(DATA / "tiny-embed", RuntimeConfig(truncation=Truncation.WINDOW))
+    assert np.array_equal(embedder.embed([LONG]), TINY.embed([LONG], truncation="window"))
+    assert np.array_equal(embedder.embed([LONG], truncation="cut"), TINY.embed([LONG]))
+
+
+def test_an_unknown_policy_is_refused_before_the_first_text(embedder: Embedder) -> None:
+    with pytest.raises(InputError, match="truncation is 'slide'; it must be one of"):
+        embedder.stream(["cat"], truncation="slide")
+
+
+@pytest.mark.parametrize("truncation", ["cut", "window"])
+@pytest.mark.parametrize("dimensions", [1, 7, 32])
+def test_dimensions_are_the_first_of_all_scaled_to_unit_length(
+    embedder: Embedder, dimensions: int, truncation: str
+) -> None:
+    texts = ["the cat", LONG, ""]
+    expected = cut_dimensions(
+        embedder.embed(texts, truncation=truncation), dimensions, normalize=True
+    )
+    found = embedder.embed(texts, truncation=truncation, dimensions=dimensions)
+    assert found.shape == (3, dimensions)
+    assert np.allclose(found, expected, atol=1e-6)
+
+
+def test_a_bundle_that_does_not_normalise_keeps_the_numbers(copied: Callable[..., Path]) -> None:
+    folder = edit_manifest(copied(), lambda values: values["pooling"].update(normalize=False))
+    embedder = Embedder.load(folder)
+    whole, few = embedder.embed(["the cat"]), embedder.embed(["the cat"], dimensions=7)
+    assert np.array_equal(few, whole[:, :7])
+
+
+def test_no_texts_give_no_rows_of_the_dimensions_asked_for(embedder: Embedder) -> None:
+    assert embedder.embed([], dimensions=7).shape == (0, 7)
+
+
+@pytest.mark.parametrize("dimensions", [0, -1, 33])
+def test_dimensions_that_a_vector_does_not_have_are_refused(
+    embedder: Embedder, dimensions: int
+) -> None:
+    with pytest.raises(InputError, match=f"dimensions is {dimensions}; the vectors have 32"):
+        embedder.embed([], dimensions=dimensions)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edgebert.batching import Batch
 from edgebert.errors import BundleFormatError, InputError
 from edgebert.results import Filling
-from edgebert.tasks.fill import MaskFiller, read_fills
+from edgebert.tasks.fill import MaskFiller, join_masks, read_masks
 from tests.damage import edit_manifest
 from tests.fakes import make_tokenizer
 from tests.make_tiny import DATA
@@ -30,14 +30,15 @@ def read(texts: list[str], best: list[list[int]], top_k: int = 2) -> list[Fillin
     for place, ids in enumerate(best):
         for rank, token in enumerate(ids):
             logits[place, token] = 9 - rank
-    return read_fills(
+    windows = read_masks(
         (logits,),
-        Batch(tuple(range(len(rows))), tuple(rows)),
+        Batch(tuple(rows)),
         mask_id=MASK_ID,
-        mask_token=MASK,
         top_k=top_k,
+        candidates=None,
         tokenizer=TOKENIZER,
     )
+    return [join_masks([window], mask_token=MASK) for window in windows]
 
 
 def ids(filling: Filling) -> list[list[int]]:

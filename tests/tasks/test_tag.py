@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from edgebert.batching import Batch
 from edgebert.errors import InputError
 from edgebert.results import Tagging
-from edgebert.tasks.tag import Aggregation, TokenClassifier, read_tags, split_tag
+from edgebert.tasks.tag import (
+    Aggregation,
+    TokenClassifier,
+    find_entities,
+    read_pieces,
+    split_tag,
+)
+from edgebert.tokens import Tokens
 from tests.fakes import make_tokenizer
 from tests.make_tiny import DATA, TAGS
 
@@ -16,6 +23,17 @@ TOKENIZER = make_tokenizer(DATA / "tiny-tag")
 TINY = TokenClassifier.load(DATA / "tiny-tag")
 BUSY = "2i)A0`Z]tQ;-_$RXn!zZ"  # random weights tag little of what is words, much of this
 UNICODE = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+
+
+def decode(
+    logits: np.ndarray,
+    rows: list[Tokens],
+    labels: list[str] = TAGS,
+    aggregation: Aggregation = Aggregation.SIMPLE,
+) -> list[Tagging]:
+    """Decode (B, T, L) logits of rows that are one window each."""
+    read = read_pieces((np.float32(logits),), Batch(tuple(rows)), marked=True, unknown_id=1)
+    return [find_entities([row], labels=tuple(labels), aggregation=aggregation) for row in read]
 
 
 def read(
@@ -28,8 +46,8 @@ def read(
     everywhere = [labels[1], *tags, labels[1]]
     for place, tag in enumerate(everywhere):
         logits[0, place, labels.index(tag)] = logit
-    batch = Batch((0,), (tokens,))
-    return read_tags((logits,), batch, labels=tuple(labels), joined=joined)[0]
+    aggregation = Aggregation.SIMPLE if joined else Aggregation.NONE
+    return decode(logits, [tokens], labels, aggregation)[0]
 
 
 def groups(text: str, tags: str, **options: object) -> list[tuple[str, str]]:
@@ -138,7 +156,7 @@ def test_the_score_of_a_group_is_the_mean_of_its_tokens() -> None:
     (tokens,) = TOKENIZER.encode(["anna peter"])
     logits = np.zeros((1, 4, 5), np.float32)
     logits[0, 1, 1], logits[0, 2, 2] = np.log(4), np.log(16)
-    (result,) = read_tags((logits,), Batch((0,), (tokens,)), labels=tuple(TAGS), joined=True)
+    (result,) = decode(logits, [tokens])
     assert result.entities[0].score == pytest.approx((4 / 8 + 16 / 20) / 2)
 
 
@@ -146,7 +164,7 @@ def test_each_row_is_decoded_from_its_own_logits() -> None:
     rows = TOKENIZER.encode(["anna", "seoul"])
     logits = np.zeros((2, 3, 5), np.float32)
     logits[0, 1, TAGS.index("B-PER")] = logits[1, 1, TAGS.index("B-LOC")] = 9
-    found = read_tags((logits,), Batch((4, 2), tuple(rows)), labels=tuple(TAGS), joined=True)
+    found = decode(logits, rows)
     assert [[e.word for e in result.entities] for result in found] == [["anna"], ["seoul"]]
 
 
@@ -176,8 +194,8 @@ def test_an_empty_text_has_no_entities(tagger: TokenClassifier) -> None:
     assert tagger.tag([""]) == [Tagging((), 2, False)]
 
 
-def test_a_text_over_the_limit_is_tagged_as_far_as_the_model_sees(tagger: TokenClassifier) -> None:
-    (result,) = tagger.tag(["anna " * 60], aggregation="none")
+def test_a_text_that_is_cut_is_tagged_as_far_as_the_model_sees(tagger: TokenClassifier) -> None:
+    (result,) = tagger.tag(["anna " * 60], aggregation="none", truncation="cut")
     assert (result.n_tokens, result.truncated) == (62, True)
     assert all(entity.end <= 38 * 5 for entity in result.entities)
 
@@ -192,9 +210,9 @@ def test_an_aggregation_may_be_named_as_text(tagger: TokenClassifier) -> None:
     assert expected != tagger.tag([BUSY])
 
 
-@pytest.mark.parametrize("aggregation", ["", "first", "SIMPLE", None])
+@pytest.mark.parametrize("aggregation", ["", "last", "SIMPLE", None])
 def test_an_unknown_aggregation_is_told_the_known_ones(
     tagger: TokenClassifier, aggregation: str
 ) -> None:
-    with pytest.raises(InputError, match=r"it must be one of: none, simple"):
+    with pytest.raises(InputError, match=r"it must be one of: none, simple, first, average, max"):
         tagger.stream(["anna"], aggregation=aggregation)

@@ -1,0 +1,153 @@
+"""`edgebert run` with the options of each task: what is asked for is in the record."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgebert.tasks.embed import Embedder
+from tests.cli.conftest import Called
+from tests.damage import edit_manifest
+from tests.make_tiny import DATA
+
+Call = Callable[..., Called]
+LONG = "the " * 60 + "anna"
+
+
+def run(call: Call, name: str, *arguments: object, stdin: str = "the cat\n") -> dict[str, Any]:
+    """Run one text and give its record."""
+    result = call("run", DATA / name, *arguments, stdin=stdin.encode())
+    assert result.code == 0, result.err
+    (line,) = result.out.splitlines()
+    record: dict[str, Any] = json.loads(line)
+    return record
+
+
+def question(context: str) -> str:
+    return json.dumps({"question": "the cat", "context": context}) + "\n"
+
+
+def answer(call: Call, context: str, *arguments: object) -> dict[str, Any]:
+    found = run(call, "tiny-answer", "--format", "jsonl", *arguments, stdin=question(context))
+    return {name: value for name, value in found.items() if name not in ("question", "context")}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("tiny-embed", LONG), ("tiny-classify", LONG), ("tiny-fill", "a<mask>" + "a" * 60)],
+)
+def test_long_texts_are_cut_unasked_and_run_in_windows_where_asked(
+    call: Call, name: str, text: str
+) -> None:
+    found = [run(call, name, *more, stdin=text) for more in ((), ("--truncation", "window"))]
+    assert [record["truncated"] for record in found] == [True, False]
+
+
+def test_long_texts_are_tagged_in_windows_unasked(call: Call) -> None:
+    assert run(call, "tiny-tag", stdin=LONG)["truncated"] is False
+    assert run(call, "tiny-tag", "--truncation", "cut", stdin=LONG)["truncated"] is True
+
+
+def test_long_contexts_are_read_in_windows_unasked(call: Call) -> None:
+    assert answer(call, LONG)["truncated"] is False
+    assert answer(call, LONG, "--truncation", "cut")["truncated"] is True
+
+
+def test_the_summary_counts_what_was_cut_and_not_what_was_read_in_windows(call: Call) -> None:
+    stdin = f"the cat\n{LONG}\n".encode()
+    assert call("run", DATA / "tiny-tag", stdin=stdin).err == "2 texts, 0 cut at 40 tokens\n"
+    cut = call("run", DATA / "tiny-tag", "--truncation", "cut", stdin=stdin)
+    assert cut.err == "2 texts, 1 cut at 40 tokens\n"
+
+
+def test_vectors_have_the_dimensions_asked_for(call: Call) -> None:
+    found = run(call, "tiny-embed", "--dimensions", 7)["embedding"]
+    expected = Embedder.load(DATA / "tiny-embed").embed(["the cat"], dimensions=7)
+    assert np.array_equal(np.float32([found]), expected)
+
+
+def test_a_prompt_is_put_in_front(call: Call, copied: Callable[..., Path]) -> None:
+    folder = edit_manifest(copied(), lambda values: values.update(prompts={"query": "the "}))
+    result = call("run", folder, "--prompt", "query", stdin=b"cat\n")
+    expected = run(call, "tiny-embed", stdin="the cat\n")["embedding"]
+    assert json.loads(result.out)["embedding"] == expected
+
+
+def test_a_threshold_gives_the_labels_above_it(call: Call) -> None:
+    every = run(call, "tiny-classify", "--threshold", 0, "--top-k", 9)["labels"]
+    middle = every[1]["score"]
+    found = run(call, "tiny-classify", "--threshold", middle, "--top-k", 9)["labels"]
+    assert found == every[:2]
+
+
+def test_a_threshold_that_leaves_no_label_gives_an_empty_list(call: Call) -> None:
+    found = run(call, "tiny-classify", "--threshold", 1.5)
+    assert found == {"text": "the cat", "labels": [], "n_tokens": 4, "truncated": False}
+
+
+def test_one_answer_stands_in_the_record_itself(call: Call) -> None:
+    found = answer(call, "anna lives in paris")
+    assert list(found) == ["answer", "score", "start", "end", "n_tokens", "truncated"]
+
+
+def test_several_answers_stand_in_a_list(call: Call) -> None:
+    found = answer(call, "anna lives in paris", "--top-k", 3)
+    assert list(found) == ["answers", "n_tokens", "truncated"]
+    assert [list(each) for each in found["answers"]] == [["answer", "score", "start", "end"]] * 3
+
+
+def test_no_answer_is_among_them_where_asked_for(call: Call) -> None:
+    options = ("--top-k", 50)
+    without = answer(call, "anna lives", *options)["answers"]
+    with_it = answer(call, "anna lives", *options, "--no-answer")["answers"]
+    assert [each for each in with_it if each["answer"]] == without
+    assert len(with_it) == len(without) + 1
+
+
+def test_an_empty_context_has_an_empty_answer(call: Call) -> None:
+    empty = {"answer": "", "score": 0.0, "start": 0, "end": 0}
+    assert answer(call, "") == {**empty, "n_tokens": 5, "truncated": False}
+    assert answer(call, "", "--top-k", 2)["answers"] == []
+
+
+def test_targets_are_the_only_candidates(call: Call) -> None:
+    found = run(call, "tiny-fill", "-", "--targets", "x", "y", stdin="the <mask>\n")
+    assert {fill["token_str"] for fill in found["masks"][0]} == {"x", "y"}
+
+
+def test_a_fill_shows_its_sequence(call: Call) -> None:
+    found = run(call, "tiny-fill", "-", "--targets", "x", stdin="the <mask>!\n")
+    assert found["masks"][0][0]["sequence"] == "the x!"
+
+
+@pytest.mark.parametrize("aggregation", ["none", "simple", "first", "average", "max"])
+def test_every_aggregation_gives_entities_of_the_text(call: Call, aggregation: str) -> None:
+    text = "2i)A0`Z]tQ;-_$RXn!zZ"
+    found = run(call, "tiny-tag", "--aggregation", aggregation, stdin=text)["entities"]
+    assert found
+    assert all(entity["word"] == text[entity["start"] : entity["end"]] for entity in found)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "complaint"),
+    [
+        ("tiny-embed", ("--dimensions", "0"), "dimensions is 0; the vectors have 32"),
+        ("tiny-embed", ("--dimensions", "33"), "dimensions is 33; the vectors have 32"),
+        ("tiny-embed", ("--no-answer",), "unexpected keyword argument 'no_answer'"),
+        ("tiny-embed", ("--threshold", "1"), "unexpected keyword argument 'threshold'"),
+        ("tiny-classify", ("--targets", "a"), "unexpected keyword argument 'targets'"),
+        ("tiny-tag", ("--aggregation", "last"), "one of: none, simple, first, average, max"),
+        ("tiny-tag", ("--dimensions", "3"), "unexpected keyword argument 'dimensions'"),
+        ("tiny-fill", ("--targets", "train"), "'train' is not one token of the vocabulary"),
+    ],
+)
+def test_an_option_that_does_not_fit_is_one_line_that_names_it(
+    call: Call, name: str, arguments: tuple[str, ...], complaint: str
+) -> None:
+    result = call("run", DATA / name, "-", *arguments, stdin=b"the cat\n")
+    assert (result.code, result.out, result.err.count("\n")) == (1, "", 1)
+    assert result.err.startswith("error: ")
+    assert complaint in result.err
