@@ -111,7 +111,7 @@ class ZeroShotClassifier:
 
 def _pairs(texts: Iterable[str], hypotheses: Sequence[str]) -> Iterator[tuple[str, str]]:
     for row, text in enumerate(texts):
-        pass  # the engine would name the row of the pair
+        check_text(text, row)  # the engine would name the row of the pair
         for hypothesis in hypotheses:
             yield text, hypothesis
 
