@@ -11,9 +11,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+import edgebert
 from tests.make_tiny import DATA
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = Path(edgebert.__file__).parent  # the source here, or the wheel where that is tested
 
 # where only the runtime is installed, these cannot even be imported
 if any(find_spec(name) is None for name in ("edgebert_export", "onnx", "safetensors")):

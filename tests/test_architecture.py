@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import PACKAGE, ROOT
 
 # What each module of the runtime may import of it, besides errors, results, config and manifest,
 # which hold the typed values that pass everywhere.
@@ -61,11 +61,11 @@ EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager"
 
 def module_of(path: Path) -> str:
     """Name a file as Python would, `edgebert` left out: "cli.run", "" for the package itself."""
-    parts = path.relative_to(ROOT / "edgebert").with_suffix("").parts
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
     return ".".join(part for part in parts if part != "__init__")
 
 
-SOURCES = {module_of(path): path for path in sorted((ROOT / "edgebert").rglob("*.py"))}
+SOURCES = {module_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 @cache

@@ -114,7 +114,7 @@ def test_calls_from_asyncio_get_the_serial_results() -> None:
 
 
 FORK = """
-import os, sys, warnings
+import os, signal, sys, warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of any fork with threads
 import numpy as np
 from edgebert.config import RuntimeConfig
@@ -123,6 +123,8 @@ embedder = Embedder.load(sys.argv[1], RuntimeConfig(threads=2))
 texts = ["the cat " * (number % 9) for number in range(300)]
 expected = embedder.embed(texts)
 child = os.fork()
+if child == 0:
+    signal.alarm(30)  # a child that hangs must not outlive the test
 same = np.array_equal(embedder.embed(texts), expected)
 if child == 0:
     os._exit(0 if same else 3)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import edgebert
-from tests.conftest import ROOT
+from tests.conftest import PACKAGE
 from tests.make_tiny import DATA
 
 Process = subprocess.CompletedProcess[bytes]
@@ -31,7 +31,7 @@ PUBLIC = {
 }
 HEAVY = {"numpy", "onnxruntime", "tokenizers"}
 FOREIGN = {"torch", "transformers", "optimum", "onnx", "safetensors", "edgebert_export"}
-SOURCES = sorted((ROOT / "edgebert").rglob("*.py"))
+SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
 def test_the_public_names_are_exactly_these() -> None:
@@ -148,7 +148,7 @@ def test_an_opened_socket_would_have_been_seen(python: Run) -> None:
 @pytest.mark.parametrize(
     "path",
     [path for path in SOURCES if path.parent.name != "cli"],
-    ids=lambda path: path.relative_to(ROOT).as_posix(),
+    ids=lambda path: path.relative_to(PACKAGE).as_posix(),
 )
 def test_the_library_reads_no_environment(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -15,7 +15,7 @@ import pytest
 from edgebert.cli import VERBS, _parse, inspect
 from edgebert.version import __version__
 from tests.cli.conftest import Called
-from tests.conftest import ROOT
+from tests.conftest import PACKAGE, ROOT
 from tests.make_tiny import DATA
 
 Call = Callable[..., Called]
@@ -63,7 +63,7 @@ def test_the_example_of_a_verb_parses(name: str) -> None:
 
 
 def test_every_verb_has_its_file_and_every_file_its_verb() -> None:
-    files = {path.stem for path in (ROOT / "edgebert" / "cli").glob("*.py")}
+    files = {path.stem for path in (PACKAGE / "cli").glob("*.py")}
     assert files - {"__init__"} == set(VERBS)
 
 
