@@ -14,7 +14,7 @@ from edgebert.errors import BundleFormatError, InferenceError
 from edgebert.manifest import Graph
 from edgebert.results import Floats, Ints
 
-# Both fusions replace fast operators by slow ones on CPUs: docs/performance.md.
+# Both fusions replace fast operators by slow ones on CPUs: docs/decisions/004-the-graph.md.
 SLOW_FUSIONS = ["SkipLayerNormFusion", "BiasGeluFusion"]
 FATAL_ONLY = 4  # a failure is raised as an error; onnxruntime must not print it as well
 

@@ -1,7 +1,7 @@
 """Build the canonical encoder as an ONNX graph that stock onnxruntime runs fast.
 
-Each choice that looks odd is measured (docs/performance.md): Add + LayerNormalization because
-SkipLayerNormalization is slow on CPUs; bias in the matrix product and a plain Gelu; u8
+Each choice that looks odd is measured (docs/decisions/004-the-graph.md): Add + LayerNormalization
+because SkipLayerNormalization is slow on CPUs; bias in the matrix product and a plain Gelu; u8
 activations x s8 weights because only that pair has fast kernels; no attention mask, because rows
 of one length need none and a mask turns the flash-attention path off.
 

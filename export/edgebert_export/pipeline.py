@@ -21,7 +21,7 @@ from edgebert.golden import (
 )
 from edgebert.manifest import Level, Manifest, Quantization, Scales
 from edgebert.tokens import Text
-from edgebert_export.calibrate import calibrate
+from edgebert_export.calibrate import calibrate, random_rows
 from edgebert_export.checkpoint import dump_json
 from edgebert_export.parity import check_parity, collect, flatten, floor_of, measure_parity
 from edgebert_export.plan import Plan
@@ -29,13 +29,12 @@ from edgebert_export.prepare import Prepared, prepare, unquantized
 from edgebert_export.quantize import make_plan
 from edgebert_export.recipe import Recipe
 from edgebert_export.report import Report, write_report
-from edgebert_export.texts import as_inputs, choose_texts
+from edgebert_export.texts import as_inputs, choose_texts, plain_ids
 from edgebert_export.write import OUTPUT_NAMES, write_graphs, write_texts
 
 Progress = Callable[[str, float], None]
 
 CALIBRATION_TEXTS = 512  # the first of the user's: more changes neither smoothing nor ranges
-CALIBRATION_VECTORS = 2048  # kept of each group of linears: bounds memory and time
 GOLDEN_TEXTS = 8
 # Allowed relative error of golden texts: float kernels differ by rounding only; int8 kernels by
 # more, yet saturation (onnxruntime#6004) shows as errors several times as large as this.
@@ -118,13 +117,14 @@ def quantize(prepared: Prepared, tell: Progress) -> tuple[Plan, Quantization]:
     texts, _ = choose_texts(None, prepared.tokenizer)
     if static:
         texts += choose_texts(recipe.calibrate, prepared.tokenizer)[0][:CALIBRATION_TEXTS]
+    limit = prepared.manifest.max_tokens
     encode = prepared.tokenizer.tokenizer.encode_batch_fast
-    rows = [row.ids[: prepared.manifest.max_tokens] for row in encode(texts)]
+    rows = [row.ids[:limit] for row in encode(texts)]
+    rows += random_rows(*plain_ids(prepared.tokenizer), most_tokens=limit)
     calibration = calibrate(
         prepared.model,
         prepared.outputs,
         rows,
-        max_vectors=CALIBRATION_VECTORS,
         threads=usable_cores(),
         progress=lambda step, share: tell(step, 0.1 + 0.1 * share),
     )

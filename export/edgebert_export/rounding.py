@@ -1,7 +1,7 @@
 """Round activations and weights exactly as the quantized graph does.
 
 Activations become u8 over a whole tensor, weights s8 per output channel, symmetric: the one pair
-that has fast kernels (DESIGN.md section 2). Nothing is chosen here.
+that has fast kernels (docs/decisions/004-the-graph.md). Nothing is chosen here.
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from edgebert_export.calibrate import Samples
 from edgebert_export.plan import QuantizedTable
 
 STEPS = 255  # between the 256 values of u8
-# Ranges fixed ahead get room above what calibration saw; measured in research/ort-headroom.md
-# section 7: the worst cosine of MiniLM rises from 0.9918 to 0.9929.
+# Ranges fixed ahead get room above what calibration saw: in a prototype the least cosine of
+# MiniLM rose from 0.9918 to 0.9929.
 STATIC_MARGIN = np.float32(1.15)
 
 

@@ -3,7 +3,7 @@
 A few channels of an encoder are many times stronger than the rest and set the u8 range of all.
 Scaling them down, and their rows of weights up, leaves the float model as it is and moves the
 loss from activations to weights. How far is searched, not assumed: SmoothQuant's alpha of 0.5
-makes MiniLM worse (research/ort-headroom.md section 7).
+makes MiniLM worse (docs/decisions/005-int8-recipe.md).
 
 Sources: Xiao et al. 2023 (SmoothQuant) for the alpha form; the threshold form and the search are
 this project's.
@@ -18,7 +18,7 @@ from edgebert.results import Floats
 from edgebert_export.calibrate import Samples
 from edgebert_export.rounding import round_inputs, round_weight, weight_scales
 
-# What is tried, from research/ort-headroom.md section 7; 0.7 to 1.0 were added because 1.2, the
+# What is tried, from docs/decisions/005-int8-recipe.md; 0.7 to 1.0 were added because 1.2, the
 # lowest there, was often the one chosen.
 THRESHOLDS = (0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0)  # times the median channel
 ALPHAS = (0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)

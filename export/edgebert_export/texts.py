@@ -134,6 +134,14 @@ def random_texts(files: TokenizerFiles, seed: int) -> list[str]:
     return min(candidates, key=lambda pair: pair[0])[1]
 
 
+def plain_ids(files: TokenizerFiles) -> tuple[list[int], tuple[list[int], list[int]]]:
+    """Give the ids of the vocabulary's ordinary tokens, and those before and after a text."""
+    tokenizer = files.tokenizer
+    ids = [tokenizer.token_to_id(token) for token in _plain_tokens(tokenizer)]
+    ends = tokenizer.encode("").ids
+    return ids, (ends[:1], ends[1:])
+
+
 def _plain_tokens(tokenizer: Tokenizer) -> list[str]:
     added = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
     vocabulary = sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1])
