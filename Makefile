@@ -47,4 +47,4 @@ $(BARE)/ready: pyproject.toml $(wildcard edgebert/*.py edgebert/*/*.py)
 	@touch $@
 
 clean:
-	rm -rf .venv-demo .venv-test .venv-bare
+	rm -rf .venv-demo .venv-test .venv-bare .cache

