@@ -2,21 +2,18 @@
 
 Opening checks structure, sizes and hashes before anything is parsed or mapped. Writing goes to a
 temporary folder beside the target and is renamed, so that what was interrupted is never taken for
-a bundle. One file for shipping (`pack`) is the same folder as a stored, deterministic zip.
+a bundle. One file for shipping is `packing.py`'s.
 """
 
 import hashlib
-import json
 import os
 import shutil
-import struct
 import tempfile
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from edgebert.errors import BundleError, BundleFormatError, BundleVersionError
 from edgebert.manifest import FileEntry, Manifest, NewerFormatError
@@ -26,10 +23,6 @@ MANIFEST_NAME = "edgebert.json"
 MANIFEST_BYTES = 16 << 20  # ample for 100,000 labels; bounds what is read before any check
 GRAPH_BYTES = 64 << 20  # graphs hold structure, not weights; protobuf itself stops at 2 GB
 CHUNK = 1 << 20
-# What zipfile raises at a damaged file: RuntimeError is encryption or a feature it lacks,
-# ValueError a position before the file or a name that is not text.
-ZIP_ERRORS = (zipfile.BadZipFile, EOFError, RuntimeError, ValueError, OverflowError, struct.error)
-ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can state: same bytes every time
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +46,7 @@ class Bundle:
         """
         folder = Path(path)
         data = _read_manifest(folder)
-        manifest = _parse(folder / MANIFEST_NAME, data)
+        manifest = parse_manifest(folder / MANIFEST_NAME, data)
         for name, entry in manifest.files.items():
             _check_file(folder, name, entry)
         return cls(folder, manifest, hashlib.sha256(data).hexdigest())
@@ -92,7 +85,13 @@ def _read_manifest(folder: Path) -> bytes:
         raise BundleFormatError(path, f"cannot be read: {error.strerror}") from error
 
 
-def _parse(path: Path, data: bytes) -> Manifest:
+def parse_manifest(path: Path, data: bytes) -> Manifest:
+    """Parse a manifest and check the names in it; `path` is for messages.
+
+    Raises:
+        BundleFormatError: it is damaged, or names something outside of its folder.
+        BundleVersionError: made for a newer runtime.
+    """
     try:
         manifest = Manifest.parse(data)
     except NewerFormatError as error:
@@ -153,11 +152,6 @@ def _hash_stream(stream: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def read_json(bundle: Bundle, name: str) -> Any:
-    """Read a JSON file of an opened, and so already hashed, bundle."""
-    return json.loads(bundle.file(name).read_bytes())
-
-
 def list_files(folder: Path) -> dict[str, FileEntry]:
     """Size and hash every file of a folder, by name in sorted order; the manifest left out."""
     return {
@@ -170,7 +164,7 @@ def list_files(folder: Path) -> dict[str, FileEntry]:
 def seal(folder: Path, manifest: Manifest) -> Bundle:
     """Write the manifest of a folder whose other files are complete, and open the result."""
     sealed = replace(manifest, files=list_files(folder))
-    _write_synced(folder / MANIFEST_NAME, sealed.to_json())
+    write_synced(folder / MANIFEST_NAME, sealed.to_json())
     return Bundle.open(folder)
 
 
@@ -237,96 +231,9 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _write_synced(path: Path, data: bytes) -> None:
+def write_synced(path: Path, data: bytes) -> None:
+    """Write a file and wait until the disk has it."""
     with path.open("wb") as stream:
         stream.write(data)
         stream.flush()
         os.fsync(stream.fileno())
-
-
-def pack(folder: Path | str, target: Path | str | None = None) -> Path:
-    """Write a bundle as one `.edgebert` file: a stored zip, the same bytes for the same bundle.
-
-    Args:
-        folder: the bundle.
-        target: the file; by default the folder's name with `.edgebert`.
-
-    Raises:
-        BundleError: the bundle is damaged, the target exists, or the disk does not take it.
-    """
-    bundle = Bundle.open(folder)
-    whole = bundle.path.resolve()  # so that `.` has a name
-    path = Path(target) if target else whole.with_name(f"{whole.name}.edgebert")
-    if path.exists():
-        raise BundleError(path, "exists; remove it or name another file")
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
-            for name in (MANIFEST_NAME, *sorted(bundle.manifest.files)):
-                entry = zipfile.ZipInfo(name, ZIP_TIME)
-                entry.create_system = 3  # else the writing system's number gets in
-                entry.external_attr = 0o100644 << 16
-                with (
-                    (bundle.path / name).open("rb") as source,
-                    archive.open(entry, "w", force_zip64=True) as sink,
-                ):
-                    shutil.copyfileobj(source, sink, CHUNK)
-        part.rename(path)
-    except OSError as error:
-        raise BundleError(path, f"cannot be written: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
-    return path
-
-
-def unpack(packed: Path | str, target: Path | str | None = None) -> Bundle:
-    """Unpack a `.edgebert` file into a folder; its hashes are checked before it gets its name.
-
-    Args:
-        packed: the file.
-        target: the folder; by default the file's name without its suffix.
-
-    Raises:
-        BundleError: not a packed bundle, damaged, the target exists, or the disk is full.
-    """
-    path = Path(packed)
-    folder = Path(target) if target else path.with_suffix("")
-    if not path.is_file():
-        raise BundleFormatError(path, "no such file")
-    with new_folder(folder) as work:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                _extract(path, archive, work)
-        except ZIP_ERRORS as error:
-            raise BundleFormatError(path, f"not a packed bundle: {error}") from error
-        Bundle.open(work)
-    return Bundle.open(folder)
-
-
-def _extract(path: Path, archive: zipfile.ZipFile, work: Path) -> None:
-    entries = {entry.filename: entry for entry in archive.infolist()}
-    first = entries.pop(MANIFEST_NAME, None)
-    if first is None or len(archive.infolist()) != len(entries) + 1:
-        raise BundleFormatError(path, f"not a packed bundle: no {MANIFEST_NAME}, or names twice")
-    if first.compress_type != zipfile.ZIP_STORED or first.file_size > MANIFEST_BYTES:
-        raise BundleFormatError(path, "its manifest is compressed or too large")
-    manifest_bytes = archive.read(first)
-    manifest = _parse(path, manifest_bytes)
-    if set(entries) != set(manifest.files):
-        odd = sorted(set(entries) ^ set(manifest.files))
-        raise BundleFormatError(path, f"its files are not those of its manifest: {odd[:5]}")
-    _check_sizes(path, entries, manifest.files)
-    for name, entry in entries.items():
-        with archive.open(entry) as source, (work / name).open("wb") as sink:
-            shutil.copyfileobj(source, sink, CHUNK)
-    _write_synced(work / MANIFEST_NAME, manifest_bytes)
-
-
-def _check_sizes(
-    path: Path, entries: Mapping[str, zipfile.ZipInfo], files: Mapping[str, FileEntry]
-) -> None:
-    for name, entry in entries.items():
-        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != files[name].bytes:
-            raise BundleFormatError(
-                path, f"{name} is compressed or of another size than stated; pack it again"
-            )

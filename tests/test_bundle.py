@@ -16,7 +16,6 @@ from edgebert.bundle import (
     hash_file,
     is_plain_name,
     list_files,
-    read_json,
     seal,
 )
 from edgebert.errors import BundleFormatError, BundleVersionError
@@ -254,10 +253,6 @@ def test_a_packed_file_is_told_to_be_unpacked(tmp_path: Path) -> None:
     (tmp_path / "tiny.edgebert").write_bytes(b"PK")
     with pytest.raises(BundleFormatError, match=r"is a file.*`edgebert unpack"):
         Bundle.open(tmp_path / "tiny.edgebert")
-
-
-def test_json_of_a_bundle_is_read_by_name(tiny: Path) -> None:
-    assert read_json(Bundle.open(tiny / "tiny-embed"), "config.json")["model_type"] == "bert"
 
 
 def test_sealing_lists_every_file_but_the_manifest(copied: Copied) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from edgebert import bundle as module
-from edgebert.bundle import Bundle, check_target, new_folder, pack, seal, unpack
+from edgebert.bundle import Bundle, check_target, new_folder, seal
 from edgebert.errors import BundleError
+from edgebert.packing import pack, unpack
 from tests.conftest import ROOT
 from tests.make_tiny import DATA
 
@@ -183,7 +184,8 @@ def test_a_real_limit_on_file_size_is_one_clear_error(tmp_path: Path, small_disk
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from edgebert.bundle import Bundle, new_folder, seal, unpack
+from edgebert.bundle import Bundle, new_folder, seal
+from edgebert.packing import unpack
 nth, verb, source, target = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])
 files = [path for path in source.iterdir()] if source.is_dir() else []
 steps = 0

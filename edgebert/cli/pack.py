@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from edgebert.bundle import pack
+from edgebert.packing import pack
 
 SUMMARY = """Put a bundle into one .edgebert file; the same bundle gives the same bytes."""
 EXAMPLE = "edgebert pack minilm-int8"

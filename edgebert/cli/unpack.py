@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from edgebert.bundle import unpack
+from edgebert.packing import unpack
 
 SUMMARY = """Take a bundle out of its .edgebert file and check that it is whole."""
 EXAMPLE = "edgebert unpack minilm-int8.edgebert"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edgebert.bundle import Bundle, pack
+from edgebert.bundle import Bundle
+from edgebert.packing import pack
 from tests.cli.conftest import Called
 from tests.damage import flip
 from tests.make_tiny import DATA

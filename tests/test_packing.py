@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebert.bundle import MANIFEST_BYTES, Bundle, pack, unpack
+from edgebert.bundle import MANIFEST_BYTES, Bundle
 from edgebert.errors import BundleError, BundleFormatError, BundleVersionError
+from edgebert.packing import pack, unpack
 from tests.damage import MANIFEST, edit_manifest, flip
 from tests.make_tiny import DATA
 
