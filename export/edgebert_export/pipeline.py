@@ -35,6 +35,9 @@ from edgebert_export.write import OUTPUT_NAMES, write_graphs, write_texts
 Progress = Callable[[str, float], None]
 
 CALIBRATION_TEXTS = 512  # the first of the user's: more changes neither smoothing nor ranges
+# Kept of each group: with 1,024 the least cosine of int8-accurate on film and shop reviews moved
+# between 0.9944 and 0.9970 with the seed, with 2,048 between 0.9957 and 0.9960. bert-base: 520 MB.
+CALIBRATION_VECTORS = 2048
 GOLDEN_TEXTS = 8
 # Allowed relative error of golden texts: float kernels differ by rounding only; int8 kernels by
 # more, yet saturation (onnxruntime#6004) shows as errors several times as large as this.
@@ -125,6 +128,7 @@ def quantize(prepared: Prepared, tell: Progress) -> tuple[Plan, Quantization]:
         prepared.model,
         prepared.outputs,
         rows,
+        max_vectors=CALIBRATION_VECTORS,
         threads=usable_cores(),
         progress=lambda step, share: tell(step, 0.1 + 0.1 * share),
     )
