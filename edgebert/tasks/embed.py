@@ -12,7 +12,7 @@ from edgebert.errors import InputError
 from edgebert.manifest import Task
 from edgebert.results import Embedding, Floats
 from edgebert.tokens import Tokens
-from edgebert.vectors import unit_length
+from edgebert.vectors import cut_dimensions
 
 Window = tuple[Floats, Tokens]
 
@@ -132,6 +132,6 @@ def merge_windows(windows: Sequence[Window], dimensions: int, *, normalize: bool
         weights = np.array([len(row.ids) for _, row in windows], np.float32)
         vector = np.average([each for each, _ in windows], axis=0, weights=weights)
         vector = vector.astype(np.float32)
-    if normalize and (len(windows) > 1 or dimensions < len(vector)):
-        vector = unit_length(vector[None, :dimensions])[0]
-    return Embedding(vector[:dimensions], tokens.n_tokens, tokens.truncated)
+    if len(windows) > 1 or dimensions < len(vector):
+        vector = cut_dimensions(vector[None], dimensions, normalize=normalize)[0]
+    return Embedding(vector, tokens.n_tokens, tokens.truncated)
