@@ -18,6 +18,7 @@ from edgebert.batching import Batch, default_budget, plan_runs
 from edgebert.bundle import Bundle
 from edgebert.config import RuntimeConfig, Truncation, usable_cores
 from edgebert.errors import InferenceError, InputError, TaskError
+from edgebert.lone import LoneSession
 from edgebert.manifest import Manifest, Task
 from edgebert.results import Floats
 from edgebert.session import OnnxSession, Session
@@ -36,12 +37,26 @@ class Engine:
     """An opened bundle that runs. May be shared between threads."""
 
     def __init__(
-        self, manifest: Manifest, tokenizer: Tokenizer, session: Session, config: RuntimeConfig
+        self,
+        manifest: Manifest,
+        tokenizer: Tokenizer,
+        session: Session,
+        config: RuntimeConfig,
+        lone: Session | None = None,
     ) -> None:
-        """Join the parts; `Engine.open` makes them from a bundle."""
+        """Join the parts; `Engine.open` makes them from a bundle.
+
+        Args:
+            manifest: of the bundle.
+            tokenizer: turns texts into rows.
+            session: runs batches; the worker threads share it.
+            config: how to run.
+            lone: runs a batch that is the only one of its call; None: `session` does.
+        """
         self.manifest = manifest
         self.tokenizer = tokenizer
         self._session = session
+        self._lone = lone or session
         self._truncation = config.truncation
         self._threads = config.threads or usable_cores()
         budget = config.max_tokens_per_run or default_budget(manifest.encoder.hidden)
@@ -69,7 +84,12 @@ class Engine:
             cut_second_only=manifest.task is Task.ANSWER,
             needs_offsets=manifest.task in (Task.TAG, Task.ANSWER, Task.FILL),
         )
-        return cls(manifest, tokenizer, OnnxSession(folder, manifest.graphs.main), config)
+        graph, threads = manifest.graphs.main, config.threads or usable_cores()
+        session = OnnxSession(folder, graph)
+        if threads == 1:
+            return cls(manifest, tokenizer, session, config)
+        lone = LoneSession(session, lambda: OnnxSession(folder, graph, threads))
+        return cls(manifest, tokenizer, session, config, lone)
 
     def require(self, task: Task) -> None:
         """Refuse a bundle that is for another task."""
@@ -132,10 +152,11 @@ class Engine:
 
     def _run(self, tokens: Sequence[Tokens], readout: Readout[R]) -> list[R]:
         runs = list(plan_runs([len(row.ids) for row in tokens], self._budget))
+        session = self._lone if len(runs) == 1 else self._session
 
         def run(rows: tuple[int, ...]) -> Sequence[R]:
             batch = Batch(tuple(tokens[row] for row in rows))
-            outputs = self._session.run(batch)
+            outputs = session.run(batch)
             for output in outputs:
                 if not np.isfinite(output).all():
                     raise InferenceError(
