@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from edgebert.reader import Reader, ReadError, parse_object
@@ -29,11 +30,14 @@ class Task(StrEnum):
 
 
 class PoolingMode(StrEnum):
-    """How token vectors become one text vector."""
+    """How token vectors become one text vector; names as sentence-transformers writes them."""
 
     CLS = "cls"
     MEAN = "mean"
     MAX = "max"
+    MEAN_SQRT_LEN = "mean_sqrt_len_tokens"  # the sum over the root of the length
+    WEIGHTED_MEAN = "weightedmean"  # the first token weighs 1, the second 2, ...
+    LAST_TOKEN = "lasttoken"
     POOLER = "pooler"  # the checkpoint's own tanh layer over [CLS]
 
 
@@ -85,11 +89,26 @@ class Pooling:
 
     mode: PoolingMode
     normalize: bool  # L2, so that a dot product is the cosine
+    more_modes: tuple[PoolingMode, ...] = ()  # their vectors are laid after that of `mode`
+    dimensions: int | None = None  # of the text vector; None: as wide as the encoder
+
+    @property
+    def modes(self) -> tuple[PoolingMode, ...]:
+        """All poolings, in the order of their vectors."""
+        return (self.mode, *self.more_modes)
 
     @classmethod
     def read(cls, reader: Reader) -> "Pooling":
-        """Read the JSON object."""
-        pooling = cls(mode=reader.choice("mode", PoolingMode), normalize=reader.flag("normalize"))
+        """Read the JSON object; the first bundles lack the last two keys."""
+        width = partial(reader.count, least=1)
+        pooling = cls(
+            mode=reader.choice("mode", PoolingMode),
+            normalize=reader.flag("normalize"),
+            more_modes=reader.stated(
+                "more_modes", lambda key: reader.choices(key, PoolingMode), ()
+            ),
+            dimensions=reader.stated("dimensions", lambda key: reader.optional(key, width), None),
+        )
         reader.finish()
         return pooling
 
@@ -242,6 +261,12 @@ class Manifest:
     source: Source
     tools: Mapping[str, str]  # versions of what made the bundle
     files: Mapping[str, FileEntry]  # every other file of the bundle
+
+    @property
+    def dimensions(self) -> int:
+        """The length of a text vector."""
+        stated = self.pooling.dimensions if self.pooling is not None else None
+        return self.encoder.hidden if stated is None else stated
 
     @property
     def batch_invariant(self) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class ReadError(ValueError):
@@ -100,6 +101,10 @@ class Reader:
             return None
         return take(key)
 
+    def stated(self, key: str, take: Callable[[str], T], default: U) -> T | U:
+        """Take a value, or a default where an older writer did not have the key."""
+        return take(key) if key in self._values else default
+
     def choice(self, key: str, kind: type[E]) -> E:
         """Take one of an enum's values."""
         value = self.text(key)
@@ -108,6 +113,15 @@ class Reader:
         except ValueError:
             known = ", ".join(kind)
             raise ReadError(f"{self._name(key)} is {value!r}, expected one of: {known}") from None
+
+    def choices(self, key: str, kind: type[E]) -> tuple[E, ...]:
+        """Take a list of an enum's values."""
+        values = self.texts(key)
+        unknown = [value for value in values if value not in set(kind)]
+        if unknown:
+            known = ", ".join(kind)
+            raise ReadError(f"{self._name(key)} holds {unknown[0]!r}, expected: {known}")
+        return tuple(kind(value) for value in values)
 
     def texts(self, key: str) -> tuple[str, ...]:
         """Take a list of strings."""

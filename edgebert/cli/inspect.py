@@ -49,7 +49,8 @@ def describe(bundle: Bundle) -> list[tuple[str, str]]:
         lines.append(("kept fp32", ", ".join(quantization.kept_fp32)))
     if manifest.pooling is not None:
         unit = "unit length" if manifest.pooling.normalize else "not normalized"
-        lines.append(("pooling", f"{manifest.pooling.mode.value}, {unit}"))
+        modes = " and ".join(manifest.pooling.modes)
+        lines.append(("pooling", f"{modes}, {unit}, {manifest.dimensions} dimensions"))
     if manifest.prompts:
         lines.append(("prompts", ", ".join(manifest.prompts)))
     if manifest.labels:

@@ -42,8 +42,8 @@ class Embedder:
 
     @property
     def dimensions(self) -> int:
-        """The length H of a vector."""
-        return self.manifest.encoder.hidden
+        """The length D of a vector."""
+        return self.manifest.dimensions
 
     def embed(
         self,

@@ -61,12 +61,11 @@ class Checkpoint:
         loaders: dict[str, Loader] = {}
         for file in files:
             loaders.update(read(file))
-        digest = hashlib.sha256("".join(hash_file(file) for file in files).encode())
         return cls(
             path=folder,
             config=config,
             loaders=loaders,
-            weights_sha256=hash_file(files[0]) if len(files) == 1 else digest.hexdigest(),
+            weights_sha256=hash_all(*(hash_file(file) for file in files)),
             config_sha256=hash_file(folder / "config.json"),
         )
 
@@ -133,6 +132,13 @@ def read_json_object(path: Path) -> dict[str, Any] | None:
         return None
     except (ReadError, OSError) as error:
         raise ExportError(f"{path}: {error}") from error
+
+
+def hash_all(*digests: str) -> str:
+    """Give the one hash of one file, or the hash of several files' hashes, in hex."""
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def _weight_files(folder: Path) -> list[Path]:

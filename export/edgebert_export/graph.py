@@ -311,4 +311,9 @@ ACTIVATIONS: dict[str, Callable[[GraphWriter, str, str], str]] = {
     "gelu_tanh": _unary("Gelu", approximate="tanh"),
     "relu": _unary("Relu"),
     "tanh": _unary("Tanh"),
+    "sigmoid": _unary("Sigmoid"),
+    "elu": _unary("Elu"),  # alpha 1 and, below, slope 0.01: the defaults of ONNX are torch's
+    "leaky_relu": _unary("LeakyRelu"),
+    "softplus": _unary("Softplus"),
+    "identity": lambda writer, value, name: value,
 }

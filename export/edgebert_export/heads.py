@@ -1,4 +1,4 @@
-"""Build what stands on the encoder: pooling, classifiers, span and vocabulary heads.
+"""Build what stands on the encoder: classifiers, span and vocabulary heads; `pooling.py` pools.
 
 Everything that shrinks the output happens in the graph, so no (B, T, H) array leaves it in the
 main graph. The masked graph keeps the outputs that other tools expect.
@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgebert.manifest import Pooling, PoolingMode, Task
+from edgebert.manifest import Pooling, Task
 from edgebert_export.canonical import HeadWeights, Linear, Model
-from edgebert_export.errors import UnsupportedModelError
 from edgebert_export.graph import (
     ACTIVATIONS,
     EncoderGraph,
@@ -26,9 +25,8 @@ from edgebert_export.graph import (
 )
 from edgebert_export.onnx_writer import GraphWriter
 from edgebert_export.plan import DECODER, Plan, QuantizedLinear
-
-SMALLEST_NORM = 1e-12  # as torch.nn.functional.normalize
-SMALLEST_COUNT = 1e-9  # as sentence-transformers' mean pooling
+from edgebert_export.pooling import FROM_FIRST_ROW, add_steps, first_row, pool, unit_length
+from edgebert_export.sentence_steps import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +36,7 @@ class Outputs:
     task: Task
     pooling: Pooling | None
     mask_id: int | None  # vocabulary id of the mask token, for masked LM
+    steps: tuple[Step, ...] = ()  # of an embedding: after its pooling, before it is normalized
 
 
 def takes_types(model: Model, task: Task, *, masked: bool) -> bool:
@@ -54,8 +53,7 @@ def build_graph(
     types = takes_types(model, outputs.task, masked=masked)
     signature = declare_inputs(writer, types=types, masked=masked)
     cls_only = outputs.task is Task.CLASSIFY or (
-        outputs.pooling is not None
-        and outputs.pooling.mode in (PoolingMode.CLS, PoolingMode.POOLER)
+        outputs.pooling is not None and FROM_FIRST_ROW.issuperset(outputs.pooling.modes)
     )
     first_row_only = cls_only and not (masked and outputs.task is Task.EMBED)
     hidden = build_encoder(graph, signature, first_row_only=first_row_only)
@@ -70,69 +68,11 @@ def _embed_head(graph: EncoderGraph, signature: Signature, hidden: str, outputs:
         raise TypeError("an embedding graph needs a pooling")
     if signature.mask is not None:
         writer.output(hidden, "last_hidden_state", ("batch", "tokens", model.encoder.hidden))
-    pooled = POOLINGS[pooling.mode](graph, hidden, signature.mask)
+    vector = add_steps(graph, outputs.steps, pool(graph, pooling.modes, hidden, signature.mask))
     if pooling.normalize:
-        axes = writer.constant("last_axis", np.array([-1], np.int64))
-        length = writer.node("ReduceL2", [pooled, axes], "vector_length", keepdims=1)
-        least = writer.constant("smallest_norm", np.array(SMALLEST_NORM, np.float32))
-        length = writer.node("Max", [length, least], "vector_length_bounded")
-        pooled = writer.node("Div", [pooled, length], "vector_unit")
-    writer.output(pooled, "sentence_embedding", ("batch", model.encoder.hidden))
-
-
-def _first_row(graph: EncoderGraph, hidden: str) -> str:
-    index = graph.writer.constant("zero_scalar", np.array(0, np.int64))
-    return graph.writer.node("Gather", [hidden, index], "cls_row", axis=1)
-
-
-def _cls(graph: EncoderGraph, hidden: str, mask: str | None) -> str:
-    return _first_row(graph, hidden)
-
-
-def _pooler(graph: EncoderGraph, hidden: str, mask: str | None) -> str:
-    if graph.model.pooler is None:
-        raise UnsupportedModelError("pooling 'pooler' was asked for, the checkpoint has no pooler")
-    row = float_linear(graph.writer, "pooler", graph.model.pooler, _first_row(graph, hidden))
-    return graph.writer.node("Tanh", [row], "pooler_output")
-
-
-def _mask_column(graph: EncoderGraph, mask: str) -> str:
-    writer = graph.writer
-    column = writer.node("Cast", [mask], "mask_float", to=1)
-    axis = writer.constant("last_axis", np.array([-1], np.int64))
-    return writer.node("Unsqueeze", [column, axis], "mask_column")
-
-
-def _mean(graph: EncoderGraph, hidden: str, mask: str | None) -> str:
-    writer = graph.writer
-    axis = writer.constant("token_axis", np.array([1], np.int64))
-    if mask is None:
-        return writer.node("ReduceMean", [hidden, axis], "mean", keepdims=0)
-    column = _mask_column(graph, mask)
-    kept = writer.node("Mul", [hidden, column], "kept")
-    total = writer.node("ReduceSum", [kept, axis], "kept_sum", keepdims=0)
-    count = writer.node("ReduceSum", [column, axis], "kept_count", keepdims=0)
-    least = writer.constant("smallest_count", np.array(SMALLEST_COUNT, np.float32))
-    count = writer.node("Max", [count, least], "kept_count_bounded")
-    return writer.node("Div", [total, count], "mean")
-
-
-def _max(graph: EncoderGraph, hidden: str, mask: str | None) -> str:
-    writer = graph.writer
-    axis = writer.constant("token_axis", np.array([1], np.int64))
-    if mask is not None:
-        column = writer.node("Cast", [_mask_column(graph, mask)], "mask_flag", to=9)
-        least = writer.constant("smallest", np.array(np.finfo(np.float32).min, np.float32))
-        hidden = writer.node("Where", [column, hidden, least], "kept")
-    return writer.node("ReduceMax", [hidden, axis], "max", keepdims=0)
-
-
-POOLINGS: dict[PoolingMode, Callable[[EncoderGraph, str, str | None], str]] = {
-    PoolingMode.CLS: _cls,
-    PoolingMode.MEAN: _mean,
-    PoolingMode.MAX: _max,
-    PoolingMode.POOLER: _pooler,
-}
+        vector = unit_length(writer, vector)
+    width = pooling.dimensions or model.encoder.hidden
+    writer.output(vector, "sentence_embedding", ("batch", width))
 
 
 def _head_weights(model: Model) -> HeadWeights:
@@ -159,7 +99,7 @@ def _output(graph: EncoderGraph, value: str) -> str:
 def _classify_head(
     graph: EncoderGraph, signature: Signature, hidden: str, outputs: Outputs
 ) -> None:
-    row = _before_output(graph, _first_row(graph, hidden))
+    row = _before_output(graph, first_row(graph, hidden))
     graph.writer.output(_output(graph, row), "logits", ("batch", "labels"))
 
 

@@ -13,6 +13,7 @@ from edgebert.manifest import (
     Manifest,
     Parity,
     Pooling,
+    PoolingMode,
     Quantization,
     Scales,
     Source,
@@ -20,12 +21,13 @@ from edgebert.manifest import (
 )
 from edgebert.version import __version__
 from edgebert_export.canonical import Model, labels_of, read_model
-from edgebert_export.checkpoint import Checkpoint, licence_of
+from edgebert_export.checkpoint import Checkpoint, hash_all, licence_of
 from edgebert_export.errors import ExportError, UnsupportedModelError
 from edgebert_export.heads import Outputs
 from edgebert_export.recipe import Recipe
 from edgebert_export.sentence_files import SentenceFiles, read_sentence_files
-from edgebert_export.tokenizer_files import TokenizerFiles, read_tokenizer
+from edgebert_export.sentence_steps import width_after
+from edgebert_export.tokenizer_files import TokenizerFiles, read_tokenizer, set_lower_case
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ def prepare(recipe: Recipe) -> Prepared:
     """Read a checkpoint and settle everything that does not depend on quantization."""
     stated = read_sentence_files(recipe.model)
     checkpoint = Checkpoint.open(stated.encoder)
-    as_encoder = recipe.task is Task.EMBED or stated.pooling is not None
+    as_encoder = recipe.task is Task.EMBED or stated.poolings is not None
     model = read_model(checkpoint, encoder_only=as_encoder)
     task = model.head.head.task if model.head else Task.EMBED
     if recipe.task is not None and recipe.task is not task:
@@ -58,8 +60,11 @@ def prepare(recipe: Recipe) -> Prepared:
             "leave it out, or take the encoder alone with --task embed"
         )
     tokenizer = read_tokenizer(checkpoint.path, model.encoder.vocabulary)
+    if stated.lower_case:
+        set_lower_case(tokenizer.tokenizer)
     pooling = _pooling(recipe, stated, model) if task is Task.EMBED else None
-    outputs = Outputs(task, pooling, _mask_id(tokenizer, task))
+    steps = stated.steps if task is Task.EMBED else ()
+    outputs = Outputs(task, pooling, _mask_id(tokenizer, task), steps)
     return Prepared(
         recipe,
         checkpoint,
@@ -71,18 +76,19 @@ def prepare(recipe: Recipe) -> Prepared:
 
 
 def _pooling(recipe: Recipe, stated: SentenceFiles, model: Model) -> Pooling:
-    found = stated.pooling
-    mode = recipe.pooling or (found.mode if found else None)
-    if mode is None:
+    modes = (recipe.pooling,) if recipe.pooling else stated.poolings
+    if modes is None:
         raise ExportError(
             f"{recipe.model}: nothing says how token vectors become one text vector (no "
-            "modules.json). Say it with --pooling mean, cls, max or pooler, as the model was "
+            f"modules.json). Say it with --pooling {', '.join(PoolingMode)}, as the model was "
             "trained; a wrong guess gives plausible, worse vectors"
         )
-    normalize = recipe.normalize
-    if normalize is None:
-        normalize = found.normalize if found else False
-    return Pooling(mode=mode, normalize=normalize)
+    return Pooling(
+        mode=modes[0],
+        normalize=stated.normalize if recipe.normalize is None else recipe.normalize,
+        more_modes=modes[1:],
+        dimensions=width_after(stated.steps, model.encoder.hidden * len(modes), recipe.model),
+    )
 
 
 def _mask_id(tokenizer: TokenizerFiles, task: Task) -> int | None:
@@ -123,7 +129,7 @@ def _draft(
         quantization=unquantized(),
         parity=_UNMEASURED,
         source=Source(
-            weights_sha256=checkpoint.weights_sha256,
+            weights_sha256=hash_all(checkpoint.weights_sha256, *stated.step_hashes),
             config_sha256=checkpoint.config_sha256,
             licence=licence_of(recipe.model),
         ),

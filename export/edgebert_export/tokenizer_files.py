@@ -84,6 +84,14 @@ def read_tokenizer(folder: Path, vocabulary: int) -> TokenizerFiles:
     )
 
 
+def set_lower_case(tokenizer: Tokenizer) -> None:
+    """Put lower-casing before the normalizer, as sentence-transformers' `do_lower_case` does."""
+    own = tokenizer.normalizer
+    steps = [] if own is None else list(own) if isinstance(own, normalizers.Sequence) else [own]
+    if not any(isinstance(step, normalizers.Lowercase) for step in steps):
+        tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *steps])
+
+
 def _token_text(value: object) -> str | None:
     if isinstance(value, Mapping):
         value = value.get("content")
