@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from edgebert.tasks.rerank import Reranker
     from edgebert.tasks.tag import TokenClassifier
     from edgebert.tasks.zero_shot import ZeroShotClassifier
+    from edgebert.vectors import (
+        embedding_ranges,
+        quantize_embeddings,
+        similarity,
+        unit_ranges,
+    )
 
 _HOMES = {
     "Bundle": "edgebert.bundle",
@@ -34,7 +40,11 @@ _HOMES = {
     "RuntimeConfig": "edgebert.config",
     "TokenClassifier": "edgebert.tasks.tag",
     "ZeroShotClassifier": "edgebert.tasks.zero_shot",
+    "embedding_ranges": "edgebert.vectors",
     "load": "edgebert.loading",
+    "quantize_embeddings": "edgebert.vectors",
+    "similarity": "edgebert.vectors",
+    "unit_ranges": "edgebert.vectors",
 }
 
 __all__ = [
@@ -50,7 +60,11 @@ __all__ = [
     "TokenClassifier",
     "ZeroShotClassifier",
     "__version__",
+    "embedding_ranges",
     "load",
+    "quantize_embeddings",
+    "similarity",
+    "unit_ranges",
 ]
 
 

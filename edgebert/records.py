@@ -3,16 +3,21 @@
 import dataclasses
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgebert.errors import InputError
 from edgebert.loading import AnyTask
 from edgebert.manifest import Task
-from edgebert.results import Answer, Embedding
+from edgebert.results import Answer, Embedding, Floats
 from edgebert.tokens import Text
+
+VectorWriter = Callable[[Floats], "list[float] | list[int]"]
 
 NOTHING = Answer("", 0.0, 0, 0)  # of an empty context
 
@@ -86,8 +91,18 @@ def _text_of(fields: Mapping[str, Any], number: int, task: Task) -> Text:
     return fields[names[0]] if len(needed) == 1 else (fields[names[0]], fields[names[1]])
 
 
+def numbers_of(vector: NDArray[Any]) -> list[float] | list[int]:
+    """Give JSON numbers: whole ones as they are, floats as short as they can be unchanged."""
+    if np.issubdtype(vector.dtype, np.integer):
+        return [int(value) for value in vector]
+    return [float(str(value)) for value in vector]
+
+
 def results_of(
-    task: AnyTask, rows: Iterable[Row], options: Mapping[str, Any]
+    task: AnyTask,
+    rows: Iterable[Row],
+    options: Mapping[str, Any],
+    write_vector: VectorWriter = numbers_of,
 ) -> Iterator[dict[str, Any]]:
     """Run rows and yield one record each: the row's own fields, then the result's."""
     waiting: deque[Mapping[str, Any]] = deque()
@@ -103,19 +118,20 @@ def results_of(
         raise InputError(f"task {task.manifest.task.value!r}: {error}") from error
     several = options.get("top_k", 1) != 1 or "threshold" in options
     for result in results:
-        yield {**waiting.popleft(), **as_record(result, several=several)}
+        yield {**waiting.popleft(), **as_record(result, several=several, write_vector=write_vector)}
 
 
-def as_record(result: Any, *, several: bool) -> dict[str, Any]:
+def as_record(
+    result: Any, *, several: bool, write_vector: VectorWriter = numbers_of
+) -> dict[str, Any]:
     """Turn a result into JSON values.
 
     Labels and answers stand in a list where several were asked for, else the best alone stands in
     the record itself.
     """
     if isinstance(result, Embedding):
-        vector = [float(str(value)) for value in result.vector]  # shortest exact float32
         return {
-            "embedding": vector,
+            "embedding": write_vector(result.vector),
             "n_tokens": result.n_tokens,
             "truncated": result.truncated,
         }

@@ -17,7 +17,7 @@ Ints = NDArray[np.int64]
 class Embedding:
     """One text as a vector."""
 
-    vector: Floats  # (H,) float32
+    vector: Floats  # (D,) float32
     n_tokens: int
     truncated: bool
 

@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli.export": set(),
     "cli.inspect": {"bundle"},
     "cli.pack": {"packing"},
-    "cli.run": {"loading", "records"},
+    "cli.run": {"loading", "records", "vector_records", "vectors"},
     "cli.unpack": {"packing"},
     "cli.verify": {"bundle", "engine", "golden"},
     "device": set(),
@@ -44,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # a classifier's logits read another way
     **{task: TASK | {"tasks.classify"} for task in ("tasks.rerank", "tasks.zero_shot")},
     "tokens": {"bundle"},
+    "vector_records": {"records", "vectors"},
     "vectors": set(),
     "version": set(),
 }

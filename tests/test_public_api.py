@@ -27,7 +27,11 @@ PUBLIC = {
     "TokenClassifier",
     "ZeroShotClassifier",
     "__version__",
+    "embedding_ranges",
     "load",
+    "quantize_embeddings",
+    "similarity",
+    "unit_ranges",
 }
 HEAVY = {"numpy", "onnxruntime", "tokenizers"}
 FOREIGN = {"torch", "transformers", "optimum", "onnx", "safetensors", "edgebert_export"}

@@ -12,7 +12,10 @@ from typing import TextIO
 from edgebert.config import RuntimeConfig, Truncation
 from edgebert.errors import EdgebertError, InputError
 from edgebert.loading import load
-from edgebert.records import InputFormat, read_inputs, results_of
+from edgebert.manifest import Manifest
+from edgebert.records import InputFormat, VectorWriter, numbers_of, read_inputs, results_of
+from edgebert.vector_records import vector_writer
+from edgebert.vectors import Precision
 
 SUMMARY = """Run a bundle over texts: lines or JSONL in, JSONL out, in the order given. JSONL rows
 hold "text" (and "text_pair"), or "question" and "context"; their other fields are kept."""
@@ -52,6 +55,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--prompt", help="embed: name of a prefix that the bundle has")
     parser.add_argument("--dimensions", type=int, help="embed: keep the first of a vector")
+    parser.add_argument(
+        "--precision",
+        type=Precision,
+        choices=list(Precision),
+        help="embed: numbers of a vector; int8 and uint8 by fixed ranges, or those of --ranges",
+    )
+    parser.add_argument(
+        "--ranges",
+        type=Path,
+        metavar="FILE",
+        help="embed: vectors of a corpus, as this verb writes them, whose ranges int8 takes",
+    )
     parser.add_argument("--top-k", type=int, help="classify, answer, fill: how many candidates")
     parser.add_argument("--threshold", type=float, help="classify: least score of a label")
     parser.add_argument("--aggregation", help="tag: none, simple (default), first, average, max")
@@ -67,12 +82,14 @@ def run(arguments: argparse.Namespace) -> int:
     config = RuntimeConfig(threads=arguments.threads)
     task = load(arguments.bundle, config)
     options = {name: value for name in OPTIONS if (value := getattr(arguments, name)) is not None}
+    write_vector = _vector_writer(task.manifest, arguments.precision, arguments.ranges)
     form = arguments.format or InputFormat.of(arguments.input)
     count = cut = 0
     with ExitStack() as stack:
         source = stack.enter_context(_reading(arguments.input))
         sink = stack.enter_context(_writing(arguments.output))
-        for record in results_of(task, read_inputs(source, form, task.manifest.task), options):
+        rows = read_inputs(source, form, task.manifest.task)
+        for record in results_of(task, rows, options, write_vector):
             sink.write(json.dumps(record, ensure_ascii=False) + "\n")
             count += 1
             cut += record["truncated"]
@@ -80,6 +97,17 @@ def run(arguments: argparse.Namespace) -> int:
         limit = task.manifest.max_tokens
         print(f"{count:,} texts, {cut:,} cut at {limit} tokens", file=sys.stderr)
     return 0
+
+
+def _vector_writer(
+    manifest: Manifest, precision: Precision | None, ranges: Path | None
+) -> VectorWriter:
+    if precision is None and ranges is None:
+        return numbers_of
+    with ExitStack() as stack:
+        # absolute: a file named - is no stdin
+        corpus = stack.enter_context(_reading(str(ranges.absolute()))) if ranges else None
+        return vector_writer(manifest, precision or Precision.FLOAT32, corpus)
 
 
 @contextmanager

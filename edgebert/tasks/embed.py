@@ -65,7 +65,8 @@ class Embedder:
                 "window": the mean over overlapping windows, weighted by their tokens.
 
         Returns:
-            (N, H) float32, in the order given; of unit length if the bundle normalises.
+            (N, D) float32, in the order given; of unit length if the bundle normalises. For int8 or
+            bits, `edgebert.quantize_embeddings`; to compare, `edgebert.similarity`.
 
         Raises:
             InputError: a text is not a string or not Unicode, or an argument is unknown.
@@ -119,7 +120,7 @@ def _prefixed(prefix: str, texts: Iterable[str]) -> Iterator[str]:
 
 
 def read_embeddings(outputs: tuple[Floats, ...], batch: Batch) -> list[Window]:
-    """Split (B, H) into one vector per row, copied so that a run's array can go."""
+    """Split (B, D) into one vector per row, copied so that a run's array can go."""
     return [
         (vector.copy(), tokens) for vector, tokens in zip(outputs[0], batch.tokens, strict=True)
     ]

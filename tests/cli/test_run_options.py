@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edgebert.tasks.embed import Embedder
+from edgebert.vectors import Precision, embedding_ranges, quantize_embeddings, unit_ranges
 from tests.cli.conftest import Called
 from tests.damage import edit_manifest
 from tests.make_tiny import DATA
@@ -67,6 +68,52 @@ def test_vectors_have_the_dimensions_asked_for(call: Call) -> None:
     found = run(call, "tiny-embed", "--dimensions", 7)["embedding"]
     expected = Embedder.load(DATA / "tiny-embed").embed(["the cat"], dimensions=7)
     assert np.array_equal(np.float32([found]), expected)
+
+
+@pytest.mark.parametrize("precision", list(Precision))
+def test_vectors_have_the_precision_asked_for(call: Call, precision: Precision) -> None:
+    more = ("--dimensions", 7, "--precision", precision.value)
+    found = run(call, "tiny-embed", *more)["embedding"]
+    vectors = Embedder.load(DATA / "tiny-embed").embed(["the cat"], dimensions=7)
+    expected = quantize_embeddings(vectors, precision, ranges=unit_ranges(7))
+    assert np.array_equal(np.array([found], expected.dtype), expected)
+
+
+def test_int8_takes_the_ranges_of_vectors_written_before(call: Call, tmp_path: Path) -> None:
+    texts = "the cat\na dog\nanna lives in paris\n"
+    corpus = tmp_path / "corpus.jsonl"
+    call("run", DATA / "tiny-embed", "-o", corpus, stdin=texts.encode())
+    found = run(call, "tiny-embed", "--precision", "int8", "--ranges", corpus)["embedding"]
+    vectors = Embedder.load(DATA / "tiny-embed").embed(texts.splitlines())
+    expected = quantize_embeddings(vectors, "int8", ranges=embedding_ranges(vectors))
+    assert found == expected[0].tolist()
+
+
+@pytest.mark.parametrize("more", [("--precision", "int8"), ("--precision", "float32")])
+def test_a_precision_where_there_are_no_vectors_is_refused(call: Call, more: tuple[str]) -> None:
+    found = call("run", DATA / "tiny-tag", *more, stdin=b"anna\n")
+    assert (found.code, found.out) == (1, "")
+    assert "--precision is of vectors; task 'tag' gives none" in found.err
+
+
+def test_ranges_of_another_width_than_the_vectors_are_refused(call: Call, tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus.jsonl"
+    call("run", DATA / "tiny-embed", "-o", corpus, stdin=b"the cat\n")
+    more = ("--dimensions", 7, "--precision", "int8", "--ranges", corpus)
+    found = call("run", DATA / "tiny-embed", *more, stdin=b"the cat\n")
+    assert (found.code, found.out) == (1, "")
+    assert "need ranges of shape (2, 7), found an array of shape (2, 32)" in found.err
+
+
+@pytest.mark.parametrize("name", ["missing.jsonl", "-"])
+def test_a_file_of_ranges_that_is_not_there_is_refused(
+    call: Call, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    more = ("--precision", "int8", "--ranges", name)
+    found = call("run", DATA / "tiny-embed", *more, stdin=b"the cat\n")
+    assert (found.code, found.out) == (1, "")
+    assert f"{name}: cannot be read" in found.err
 
 
 def test_a_prompt_is_put_in_front(call: Call, copied: Callable[..., Path]) -> None:
