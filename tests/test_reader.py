@@ -89,6 +89,11 @@ TAKES = {
         ["1", True, None, [], 10**400, -(10**400)],
     ),
     "choice": (lambda reader: reader.choice("key", Colour), "red", ["green", "RED", 1, None, []]),
+    "choices": (
+        lambda reader: reader.choices("key", Colour),
+        ["red", "blue"],
+        ["red", ["green"], ["red", "RED"], [1], {}, None],
+    ),
     "texts": (lambda reader: reader.texts("key"), ["x"], ["x", [1], ["x", None], {}, None]),
     "numbers": (lambda reader: reader.numbers("key"), [1.5], [1, ["1"], [True], [10**400], None]),
     "part": (lambda reader: reader.part("key"), {}, [[], "x", 1, None]),
@@ -117,6 +122,19 @@ def test_a_value_that_was_taken_is_accounted_for(kind: str) -> None:
     reader = Reader({"key": value})
     take(reader)
     reader.finish()
+
+
+def test_a_key_that_an_older_writer_left_out_has_its_default() -> None:
+    assert Reader({}).stated("key", lambda key: 1, 2) == 2
+
+
+def test_a_key_that_is_stated_is_taken_and_checked() -> None:
+    reader = Reader({"key": 1}, "outer")
+    assert reader.stated("key", reader.count, 2) == 1
+    reader.finish()
+    wrong = Reader({"key": "x"}, "outer")
+    with pytest.raises(ReadError, match=r"^outer\.key"):
+        wrong.stated("key", wrong.count, 2)
 
 
 def test_a_key_can_be_taken_once() -> None:

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 from edgebert import Embedder
+from edgebert.bundle import hash_file
 from edgebert.config import Truncation
 from edgebert.manifest import PoolingMode
+from edgebert_export.checkpoint import hash_all
 from edgebert_export.sentence_steps import DENSE_ACTIVATIONS
 from tests.export.conftest import export_fp32
 from tests.export.graphs import run_masked
@@ -162,6 +164,13 @@ def test_layers_are_run_in_the_order_of_modules_json(family: str, tmp_path: Path
 def test_the_masked_graph_has_the_layers_too(tmp_path: Path) -> None:
     saved = Saved(tmp_path, "Bert", st.Pooling(HIDDEN, "max"), dense("Tanh"), st.Normalize())
     assert distance(saved.theirs.encode(TEXTS), saved.masked()) <= DIFFERENCE
+
+
+def test_the_weights_of_the_layers_count_in_the_hash_of_the_source(tmp_path: Path) -> None:
+    saved = Saved(tmp_path, "Bert", st.Pooling(HIDDEN, "mean"), dense("Tanh"))
+    files = [saved.folder / name / "model.safetensors" for name in ("", "2_Dense")]
+    wanted = hash_all(*map(hash_file, files))
+    assert saved.ours.manifest.source.weights_sha256 == wanted
 
 
 def test_layers_in_a_pickle_are_read(tmp_path: Path) -> None:

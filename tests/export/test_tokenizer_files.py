@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models, normalizers
 
 from edgebert_export.errors import ExportError
-from edgebert_export.tokenizer_files import read_tokenizer
+from edgebert_export.tokenizer_files import read_tokenizer, set_lower_case
 from tests.make_tiny import write_tokenizer
 
 pytestmark = pytest.mark.export
@@ -165,6 +165,30 @@ def test_lower_case_stated_in_the_settings_overrides_the_tokenizer_json(tmp_path
     folder = make_fast(tmp_path / "model", "bert", do_lower_case=False)
     change(folder, do_lower_case=True)
     assert ids(folder, ["The CAT"]) == ids(folder, ["the cat"])
+
+
+@pytest.mark.parametrize(
+    "own",
+    [None, normalizers.NFC(), normalizers.Sequence([normalizers.NFC(), normalizers.Strip()])],
+    ids=["none", "one", "several"],
+)
+def test_lower_casing_stands_before_what_a_tokenizer_has_of_its_own(
+    own: normalizers.Normalizer | None,
+) -> None:
+    tokenizer = Tokenizer(models.BPE())
+    if own is not None:
+        tokenizer.normalizer = own
+    set_lower_case(tokenizer)
+    assert tokenizer.normalizer.normalize_str("ÀÉ X") == "àé x"
+    assert isinstance(tokenizer.normalizer[0], normalizers.Lowercase)
+
+
+def test_lower_casing_that_is_there_is_not_put_twice() -> None:
+    tokenizer = Tokenizer(models.BPE())
+    set_lower_case(tokenizer)
+    once = tokenizer.to_str()
+    set_lower_case(tokenizer)
+    assert tokenizer.to_str() == once
 
 
 def test_padding_and_truncation_of_a_tokenizer_json_are_switched_off(tmp_path: Path) -> None:
