@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from statistics import median
 
+from edgebert.bundle import Bundle
+
 RUNS = 9
 IMPORT = "import time; t = time.perf_counter(); import edgebert; print(time.perf_counter() - t)"
 EMBED = """
@@ -33,7 +35,7 @@ def main() -> int:
             median(seconds for _, seconds in embeds) * 1000
         ),
         "peak RSS of that process, MB": round(median(float(out) for out, _ in embeds), 1),
-        "bundle, MB": round(sum(path.stat().st_size for path in bundle.iterdir()) / 1e6, 1),
+        "bundle, MB": round(Bundle.open(bundle).total_bytes() / 1e6, 1),
     }
     print(json.dumps(figures, indent=1))
     return 0

@@ -108,19 +108,22 @@ def parse_manifest(path: Path, data: bytes) -> Manifest:
 
 
 def is_plain_name(name: str) -> bool:
-    """Tell whether a name stays inside its folder on every system."""
-    return (
-        name not in ("", ".", "..")
-        and "\0" not in name
-        and PurePosixPath(name).name == name
-        and PureWindowsPath(name).name == name
+    """Tell whether a name, which may stand in one subfolder, stays inside on every system."""
+    parts = name.split("/")
+    return len(parts) <= 2 and all(
+        part not in ("", ".", "..")
+        and "\0" not in part
+        and PurePosixPath(part).name == part
+        and PureWindowsPath(part).name == part
+        for part in parts
     )
 
 
 def _check_file(folder: Path, name: str, entry: FileEntry) -> None:
     path = folder / name
     try:
-        if path.is_symlink() or not path.is_file():
+        is_link = path.is_symlink() or ("/" in name and path.parent.is_symlink())
+        if is_link or not path.is_file():
             raise BundleFormatError(
                 path, "is missing, or not an ordinary file; unpack or copy again"
             )
@@ -154,10 +157,14 @@ def _hash_stream(stream: BinaryIO) -> str:
 
 def list_files(folder: Path) -> dict[str, FileEntry]:
     """Size and hash every file of a folder, by name in sorted order; the manifest left out."""
+    paths = {
+        path.relative_to(folder).as_posix(): path
+        for path in folder.rglob("*")
+        if not path.is_dir() and path != folder / MANIFEST_NAME
+    }
     return {
-        path.name: FileEntry(bytes=path.stat().st_size, sha256=hash_file(path))
-        for path in sorted(folder.iterdir())
-        if path.name != MANIFEST_NAME
+        name: FileEntry(bytes=paths[name].stat().st_size, sha256=hash_file(paths[name]))
+        for name in sorted(paths)
     }
 
 
@@ -188,7 +195,8 @@ def new_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     try:
         work.chmod(0o755)
         yield work
-        _sync_folder(work)
+        for inner in (*filter(Path.is_dir, work.iterdir()), work):
+            _sync_folder(inner)
         _replace_folder(work, target)
     except OSError as error:
         raise BundleError(target, f"cannot be written: {error.strerror or error}") from error

@@ -101,6 +101,7 @@ def _extract(path: Path, archive: zipfile.ZipFile, work: Path) -> None:
         raise BundleFormatError(path, f"its files are not those of its manifest: {odd[:5]}")
     _check_sizes(path, entries, manifest.files)
     for name, entry in entries.items():
+        (work / name).parent.mkdir(exist_ok=True)
         with archive.open(entry) as source, (work / name).open("wb") as sink:
             shutil.copyfileobj(source, sink, CHUNK)
     write_synced(work / MANIFEST_NAME, manifest_bytes)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgebert.bundle import Bundle
 from examples.weights import fetch
 
 SENTENCES = Path(__file__).with_name("sentences.txt")
@@ -96,7 +97,7 @@ def show_figures(runs: dict[str, dict[str, object]], vectors: dict[str, np.ndarr
     print(f"\ncosine int8 against fp32: mean {cosines.mean():.5f}, min {cosines.min():.5f}")
     print(f"{'':6}{'ms per text':>12}{'MB on disk':>12}{'peak MB of the process':>24}")
     for level in LEVELS:
-        size = sum(path.stat().st_size for path in (BUNDLES / f"minilm-{level}").iterdir()) / 1e6
+        size = Bundle.open(BUNDLES / f"minilm-{level}").total_bytes() / 1e6
         print(f"{level:6}{runs[level]['ms']:>12.2f}{size:>12.1f}{runs[level]['peak_mb']:>24.0f}")
 
 

@@ -19,7 +19,7 @@ from edgebert.bundle import (
     seal,
 )
 from edgebert.errors import BundleFormatError, BundleVersionError
-from tests.damage import MANIFEST, edit_manifest
+from tests.damage import MANIFEST, edit_manifest, put_file
 from tests.make_tiny import DATA
 
 FILES = sorted(path.name for path in (DATA / "tiny-embed").iterdir() if path.name != MANIFEST)
@@ -27,8 +27,13 @@ OUTSIDE = (
     "../x",
     "/x",
     "..\\x",
-    "a/b",
+    "a/b/c",
+    "a/../x",
+    "a/",
+    "a//b",
     "a\\b",
+    "a/b\\c",
+    "a/C:x",
     "C:\\x",
     "C:x",
     "\\\\host\\x",
@@ -127,6 +132,25 @@ def test_a_listed_path_that_leaves_the_folder_is_refused(copied: Copied, name: s
     entry = {"bytes": 0, "sha256": "0" * 64}
     folder = edit_manifest(copied(), lambda values: values["files"].__setitem__(name, entry))
     with pytest.raises(BundleFormatError, match="not a plain name in the folder"):
+        Bundle.open(folder)
+
+
+def test_a_file_may_stand_in_a_subfolder_and_is_checked_there(copied: Copied) -> None:
+    folder = copied()
+    (folder / "1_Pooling").mkdir()
+    put_file(folder, "1_Pooling/config.json", b"{}")
+    assert Bundle.open(folder).file("1_Pooling/config.json").read_bytes() == b"{}"
+    (folder / "1_Pooling/config.json").write_bytes(b"[]")
+    with pytest.raises(BundleFormatError, match="config.json: is damaged"):
+        Bundle.open(folder)
+
+
+def test_a_subfolder_that_is_a_link_is_refused(copied: Copied, tmp_path: Path) -> None:
+    folder = copied()
+    (tmp_path / "elsewhere").mkdir()
+    (folder / "1_Pooling").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    put_file(folder, "1_Pooling/config.json", b"{}")
+    with pytest.raises(BundleFormatError, match="not an ordinary file"):
         Bundle.open(folder)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from edgebert.bundle import MANIFEST_BYTES, Bundle
 from edgebert.errors import BundleError, BundleFormatError, BundleVersionError
 from edgebert.packing import pack, unpack
-from tests.damage import MANIFEST, edit_manifest, flip
+from tests.damage import MANIFEST, edit_manifest, flip, put_file
 from tests.make_tiny import DATA
 
 Copied = Callable[..., Path]
@@ -61,6 +61,14 @@ def test_a_packed_bundle_unpacks_to_the_same_bytes(packed: Path, tmp_path: Path)
 def test_an_unpacked_bundle_has_the_same_fingerprint(packed: Path, tmp_path: Path) -> None:
     original = Bundle.open(DATA / "tiny-embed")
     assert unpack(packed, tmp_path / "out").fingerprint == original.fingerprint
+
+
+def test_a_file_in_a_subfolder_is_packed_and_unpacked(copied: Copied, tmp_path: Path) -> None:
+    folder = copied()
+    (folder / "1_Pooling").mkdir()
+    put_file(folder, "1_Pooling/config.json", b"{}")
+    bundle = unpack(pack(folder, tmp_path / "it.edgebert"), tmp_path / "out")
+    assert bundle.file("1_Pooling/config.json").read_bytes() == b"{}"
 
 
 def test_packing_twice_gives_the_same_bytes(packed: Path, copied: Copied, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from edgebert_export.quantize import make_plan
 from edgebert_export.recipe import Recipe
 from edgebert_export.report import Report, write_report
 from edgebert_export.texts import as_inputs, choose_texts, plain_ids
+from edgebert_export.tool_files import write_tool_files
 from edgebert_export.write import OUTPUT_NAMES, write_graphs, write_texts
 
 Progress = Callable[[str, float], None]
@@ -88,6 +89,7 @@ def export(recipe: Recipe, progress: Progress | None = None) -> Report:
             manifest = replace(manifest, parity=parity)
             golden = make_golden(engine, reference, inputs)
             (work / GOLDEN_NAME).write_bytes(dump_json(golden.to_json()))
+            write_tool_files(work, manifest, prepared.tokenizer)
             report = write_report(work, manifest, golden)
             tell("seal the bundle", 0.97)
             seal(work, manifest)

@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgebert.bundle import list_files
 from edgebert.golden import Golden
 from edgebert.manifest import Manifest, Parity, Quantization
 from edgebert_export.checkpoint import dump_json
@@ -27,7 +28,7 @@ class Report:
 
 def write_report(folder: Path, manifest: Manifest, golden: Golden) -> Report:
     """Write the report of a bundle whose other files are complete."""
-    sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+    sizes = {name: entry.bytes for name, entry in list_files(folder).items()}
     report = Report(
         name=manifest.name,
         task=manifest.task,

@@ -8,7 +8,7 @@ Without it, WordPiece is built from `vocab.txt` and byte-level BPE from `vocab.j
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class TokenizerFiles:
     max_tokens: int | None
     unknown_id: int | None
     mask_token: str | None
+    special: Mapping[str, str] = field(default_factory=dict)  # by role: those in the vocabulary
 
 
 def read_tokenizer(folder: Path, vocabulary: int) -> TokenizerFiles:
@@ -70,17 +71,17 @@ def read_tokenizer(folder: Path, vocabulary: int) -> TokenizerFiles:
     tokenizer.no_truncation()
     _check_vocabulary(folder, tokenizer, vocabulary)
     limit = config.get("model_max_length")
-    mask = names["mask_token"] or next(
-        (token for token in ("[MASK]", "<mask>") if tokenizer.token_to_id(token) is not None), None
-    )
-    unknown = names["unk_token"] or next(
-        (token for token in ("[UNK]", "<unk>") if tokenizer.token_to_id(token) is not None), None
-    )
+    special = {
+        key: names[key] or next((token for token in usual if _has(tokenizer, token)), None)
+        for key, *usual in zip(SPECIAL, BERT_SPECIAL, ROBERTA_SPECIAL, strict=True)
+    }
+    unknown = special["unk_token"]
     return TokenizerFiles(
         tokenizer=tokenizer,
         max_tokens=int(limit) if isinstance(limit, int | float) and limit < NO_LIMIT else None,
         unknown_id=tokenizer.token_to_id(unknown) if unknown else None,
-        mask_token=mask,
+        mask_token=special["mask_token"],
+        special={key: token for key, token in special.items() if token and _has(tokenizer, token)},
     )
 
 
@@ -90,6 +91,10 @@ def set_lower_case(tokenizer: Tokenizer) -> None:
     steps = [] if own is None else list(own) if isinstance(own, normalizers.Sequence) else [own]
     if not any(isinstance(step, normalizers.Lowercase) for step in steps):
         tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *steps])
+
+
+def _has(tokenizer: Tokenizer, token: str) -> bool:
+    return tokenizer.token_to_id(token) is not None
 
 
 def _token_text(value: object) -> str | None:

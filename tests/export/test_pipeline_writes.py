@@ -1,6 +1,7 @@
 """What stands on the disk is a whole bundle or none: floors, targets, full disks, kills."""
 
 import errno
+import json
 import signal
 import subprocess
 from collections.abc import Callable
@@ -61,7 +62,8 @@ def run(model: Path, output: Path, progress: Any = None, **options: Any) -> None
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def raise_full(*arguments: object) -> None:
@@ -88,7 +90,8 @@ def test_the_same_checkpoint_and_options_give_the_same_bytes(
         arguments = ["export", str(model), str(output), "--quantize", "fp32", *options]
         assert python("-m", "edgebert", *arguments).returncode == 0
     first = contents(tmp_path / "first" / "out")
-    assert len(first) == 8
+    listed = json.loads(first["edgebert.json"])["files"]
+    assert first.keys() == {"edgebert.json", *listed}
     assert first == contents(tmp_path / "second" / "out")
 
 
