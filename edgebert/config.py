@@ -29,6 +29,11 @@ class RuntimeConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"RuntimeConfig.{name} is {value}; it must be 1 or more, or None")
+        if self.truncation is not None and self.truncation not in tuple(Truncation):
+            raise InputError(
+                f"RuntimeConfig.truncation is {self.truncation!r}; it must be one of: "
+                f"{', '.join(Truncation)}, or None"
+            )
 
 
 def usable_cores() -> int:

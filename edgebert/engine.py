@@ -105,7 +105,7 @@ class Engine:
         """Settle what to do with long texts: as the call says, the configuration, or the task."""
         settled = default if self._truncation is None else self._truncation
         chosen = settled if asked is None else asked
-        if chosen not in set(Truncation):
+        if chosen not in tuple(Truncation):
             known = ", ".join(Truncation)
             raise InputError(f"truncation is {chosen!r}; it must be one of: {known}")
         return Truncation(chosen)

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from edgebert.errors import InputError
 from edgebert.loading import AnyTask
 from edgebert.manifest import Task
-from edgebert.results import Answer, Embedding, Floats
+from edgebert.results import Answer, Embedding, Filling, Floats
 from edgebert.tokens import Text
 
 VectorWriter = Callable[[Floats], "list[float] | list[int]"]
 
 NOTHING = Answer("", 0.0, 0, 0)  # of an empty context
+SEQUENCES = 1 << 27  # characters of one record: each candidate of each mask repeats its text
 
 
 class InputFormat(StrEnum):
@@ -135,9 +136,34 @@ def as_record(
             "n_tokens": result.n_tokens,
             "truncated": result.truncated,
         }
+    if isinstance(result, Filling):
+        return _filling_record(result)
     record = dataclasses.asdict(result)
     for name in ("labels", "answers"):
         if name in record and not several:
             best = record.pop(name) or [dataclasses.asdict(NOTHING)]
             return {**best[0], **record}
     return record
+
+
+def _filling_record(filling: Filling) -> dict[str, Any]:
+    written = sum(len(fill.text) for fills in filling.masks for fill in fills)
+    if written > SEQUENCES:
+        raise InputError(
+            f"a text with {len(filling.masks):,} masks: its candidates' sequences have "
+            f"{written:,} characters, a record may have {SEQUENCES:,}; ask for fewer (top_k), or "
+            "split the text"
+        )
+    masks = [
+        [
+            {
+                "token": fill.token,
+                "token_str": fill.token_str,
+                "score": fill.score,
+                "sequence": fill.sequence,
+            }
+            for fill in fills
+        ]
+        for fills in filling.masks
+    ]
+    return {"masks": masks, "n_tokens": filling.n_tokens, "truncated": filling.truncated}

@@ -4,7 +4,7 @@ Every result says `n_tokens`, the tokens of the whole text with special tokens a
 cut, and `truncated`, whether the model saw less than that.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,7 +105,19 @@ class Fill:
     token: int  # vocabulary id
     token_str: str
     score: float  # probability over the whole vocabulary
-    sequence: str  # the caller's text with this in the mask's place
+    text: str = field(repr=False)  # the caller's own, shared by all candidates
+    start: int  # of the mask, in characters of the text
+    end: int
+
+    @property
+    def sequence(self) -> str:
+        """The caller's text with this in the mask's place; made when asked for.
+
+        A long text with many masks would else be kept as often as it has candidates.
+        """
+        spaced = self.text[: self.start].endswith(" ")
+        shown = self.token_str.removeprefix(" ") if spaced else self.token_str
+        return self.text[: self.start] + shown + self.text[self.end :]
 
 
 @dataclass(frozen=True, slots=True)

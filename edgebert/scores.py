@@ -4,8 +4,22 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from edgebert.errors import InferenceError
 from edgebert.manifest import Activation
 from edgebert.results import Floats
+
+
+def check_labels(logits: Floats, labels: int) -> None:
+    """Refuse logits (..., L) that are not one for each label.
+
+    Raises:
+        InferenceError: the graph and the manifest are of different models.
+    """
+    if logits.shape[-1] != labels:
+        raise InferenceError(
+            f"the graph gives {logits.shape[-1]} scores, the manifest names {labels} labels; the "
+            "two are not of one model: export the bundle again"
+        )
 
 
 def softmax(logits: Floats) -> Floats:

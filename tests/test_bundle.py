@@ -141,7 +141,7 @@ def test_a_file_may_stand_in_a_subfolder_and_is_checked_there(copied: Copied) ->
     put_file(folder, "1_Pooling/config.json", b"{}")
     assert Bundle.open(folder).file("1_Pooling/config.json").read_bytes() == b"{}"
     (folder / "1_Pooling/config.json").write_bytes(b"[]")
-    with pytest.raises(BundleFormatError, match="config.json: is damaged"):
+    with pytest.raises(BundleFormatError, match=r"config\.json: is damaged"):
         Bundle.open(folder)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgebert import config as module
-from edgebert.config import RuntimeConfig, cgroup_quota, usable_cores
+from edgebert.config import RuntimeConfig, Truncation, cgroup_quota, usable_cores
 from edgebert.errors import InputError
 
 
@@ -27,6 +27,17 @@ def test_numbers_below_one_are_refused_by_name(name: str, value: int) -> None:
 @pytest.mark.parametrize("name", ["threads", "max_tokens_per_run"])
 def test_one_is_taken(name: str) -> None:
     assert getattr(RuntimeConfig(**{name: 1}), name) == 1
+
+
+@pytest.mark.parametrize("value", ["x", "", "CUT", 0, False, ["cut"]])
+def test_an_unknown_truncation_is_refused_with_the_known_ones(value: object) -> None:
+    with pytest.raises(InputError, match=r"RuntimeConfig\.truncation is .* cut, error, window"):
+        RuntimeConfig(truncation=value)
+
+
+@pytest.mark.parametrize("value", ["window", Truncation.WINDOW])
+def test_a_truncation_is_taken_by_its_name_as_well(value: Truncation) -> None:
+    assert RuntimeConfig(truncation=value).truncation == Truncation.WINDOW
 
 
 def test_an_option_that_is_not_there_is_refused() -> None:

@@ -282,8 +282,3 @@ def test_a_policy_is_the_calls_then_the_configurations_then_the_tasks(
 def test_an_unknown_policy_is_told_the_known_ones(asked: object) -> None:
     with pytest.raises(InputError, match="it must be one of: cut, error, window"):
         engine(truncation=WINDOW).policy(asked, CUT)
-
-
-def test_an_unknown_policy_of_the_configuration_is_refused_as_well() -> None:
-    with pytest.raises(InputError, match="truncation is 'slide'; it must be one of"):
-        engine(truncation="slide").policy(None, CUT)

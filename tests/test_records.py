@@ -209,7 +209,7 @@ RESULTS = [
         },
     ),
     (
-        Filling(((Fill(5, "the", 0.5, "the cat"),),), 3, False),
+        Filling(((Fill(5, "the", 0.5, "<mask> cat", 0, 6),),), 3, False),
         {
             "masks": [[{"token": 5, "token_str": "the", "score": 0.5, "sequence": "the cat"}]],
             "n_tokens": 3,
@@ -226,6 +226,12 @@ RESULTS = [
 @pytest.mark.parametrize(("result", "record"), RESULTS, ids=lambda value: type(value).__name__)
 def test_a_result_is_written_with_all_of_its_fields(result: Any, record: dict[str, Any]) -> None:
     assert json.loads(json.dumps(as_record(result, several=False))) == record
+
+
+def test_a_record_of_too_many_long_sequences_is_refused() -> None:
+    fill = Fill(5, "the", 0.5, "x" * 2**20, 0, 1)
+    with pytest.raises(InputError, match=r"200 masks: .* 209,715,200 characters"):
+        as_record(Filling(((fill,),) * 200, 3, False), several=False)
 
 
 SEVERAL = [

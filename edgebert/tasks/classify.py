@@ -12,7 +12,7 @@ from edgebert.engine import Engine
 from edgebert.errors import InputError
 from edgebert.manifest import Activation, Task
 from edgebert.results import Classification, Floats, Label
-from edgebert.scores import ACTIVATIONS
+from edgebert.scores import ACTIVATIONS, check_labels
 from edgebert.tokens import Text, Tokens
 
 
@@ -84,14 +84,16 @@ class Classifier:
             top_k=top_k,
             threshold=threshold,
         )
-        return map(rank, self._engine.map(texts, read_logits, policy))
+        read = partial(read_logits, labels=len(self.manifest.labels))
+        return map(rank, self._engine.map(texts, read, policy))
 
 
 Window = tuple[Floats, Tokens]
 
 
-def read_logits(outputs: tuple[Floats, ...], batch: Batch) -> list[Window]:
+def read_logits(outputs: tuple[Floats, ...], batch: Batch, *, labels: int) -> list[Window]:
     """Split logits (B, L) into one row each."""
+    check_labels(outputs[0], labels)
     return list(zip(outputs[0], batch.tokens, strict=True))
 
 

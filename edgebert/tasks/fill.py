@@ -145,7 +145,7 @@ def read_masks(
                 best = best_tokens(next(logits), top_k, candidates)
                 start, end = offsets[place]
                 fills = tuple(
-                    _fill(int(found), score, str(tokens.text), start, end, tokenizer)
+                    Fill(found, tokenizer.token(found), score, str(tokens.text), start, end)
                     for found, score in best
                 )
                 masks.append(Mask(start, min(place, len(tokens.ids) - 1 - place), fills))
@@ -159,12 +159,6 @@ def best_tokens(logits: Floats, top_k: int, candidates: Ints | None) -> list[tup
     ids = np.arange(len(scores)) if candidates is None else candidates
     best = ids[np.argsort(-scores[ids], kind="stable")[:top_k]]
     return [(int(place), float(scores[place])) for place in best]
-
-
-def _fill(token: int, score: float, text: str, start: int, end: int, tokenizer: Tokenizer) -> Fill:
-    word, before = tokenizer.token(token), text[:start]
-    shown = word.removeprefix(" ") if before.endswith(" ") else word
-    return Fill(token, word, score, before + shown + text[end:])
 
 
 def join_masks(windows: Sequence[Window], *, mask_token: str) -> Filling:

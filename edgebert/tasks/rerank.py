@@ -6,6 +6,7 @@ with BERT); scores follow sentence-transformers' CrossEncoder.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,7 @@ class Reranker:
         """
         activation = Activation.NONE if raw else self.manifest.activation
         truncation = self._engine.policy(None, Truncation.CUT)
-        rows = self._engine.map(pairs, read_logits, truncation)
+        rows = self._engine.map(pairs, partial(read_logits, labels=1), truncation)
         logits = [mean_logits(_paired(windows)) for windows in rows]
         if not logits:
             return np.empty(0, np.float32)

@@ -18,7 +18,7 @@ from edgebert.engine import Engine
 from edgebert.errors import InputError
 from edgebert.manifest import Task
 from edgebert.results import Entity, Floats, Tagging
-from edgebert.scores import softmax
+from edgebert.scores import check_labels, softmax
 from edgebert.tokens import Tokens
 
 OUTSIDE = "O"  # the tag of tokens that belong to no entity
@@ -93,7 +93,10 @@ class TokenClassifier:
             raise InputError(f"aggregation is {aggregation!r}; it must be one of: {known}")
         tokenizer = self._engine.tokenizer
         read = partial(
-            read_pieces, marked=tokenizer.joins_words(), unknown_id=tokenizer.unknown_id()
+            read_pieces,
+            labels=len(self.manifest.labels),
+            marked=tokenizer.joins_words(),
+            unknown_id=tokenizer.unknown_id(),
         )
         windows = self._engine.map(texts, read, self._engine.policy(truncation, Truncation.WINDOW))
         find = partial(
@@ -116,9 +119,15 @@ Window = tuple[list[Piece], Tokens]
 
 
 def read_pieces(
-    outputs: tuple[Floats, ...], batch: Batch, *, marked: bool, unknown_id: int | None
+    outputs: tuple[Floats, ...],
+    batch: Batch,
+    *,
+    labels: int,
+    marked: bool,
+    unknown_id: int | None,
 ) -> list[Window]:
     """Turn logits (B, T, L) into the scored tokens of each row, special tokens left out."""
+    check_labels(outputs[0], labels)
     rows = []
     for scores, tokens in zip(softmax(outputs[0]), batch.tokens, strict=True):
         offsets, texts = tokens.offsets, tokens.sequence_ids

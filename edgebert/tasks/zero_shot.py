@@ -6,6 +6,7 @@ Text Classification).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -84,7 +85,8 @@ class ZeroShotClassifier:
         _check(texts, labels, template)
         policy = self._engine.policy(None, Truncation.CUT)
         pairs = _pairs(texts, [template.replace("{}", label) for label in labels])
-        rows = self._engine.map(pairs, read_logits, policy)
+        read = partial(read_logits, labels=len(self.manifest.labels))
+        rows = self._engine.map(pairs, read, policy)
         return self._results(rows, labels, multi_label=multi_label)
 
     def _results(

@@ -26,7 +26,7 @@ def read(
 ) -> list[Classification]:
     count = len(logits)
     outputs = (np.array(logits, np.float32),)
-    rows = read_logits(outputs, Batch(tuple(TOKENS[:count])))
+    rows = read_logits(outputs, Batch(tuple(TOKENS[:count])), labels=len(labels))
     options = {"labels": labels, "activation": activation, "top_k": top_k, "threshold": threshold}
     return [rank_labels([row], **options) for row in rows]
 

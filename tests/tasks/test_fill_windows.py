@@ -98,6 +98,12 @@ def test_a_sequence_has_one_mask_filled_and_leaves_the_others() -> None:
     assert found == [f"a the b {MASK}", f"a {MASK} b the"]
 
 
+def test_candidates_share_their_text_and_do_not_copy_it() -> None:
+    text = f"a {MASK} b {MASK}"
+    (filling,) = make_filler().fill([text], top_k=5)
+    assert all(fill.text is text for fills in filling.masks for fill in fills)
+
+
 def by_room(batch: Batch) -> Outputs:
     """Fill each mask with the token whose number is the mask's distance to its window's end."""
     rows = []
@@ -135,7 +141,7 @@ def test_a_mask_is_filled_in_the_window_that_shows_most_around_it() -> None:
 
 def test_the_larger_context_wins_in_either_order() -> None:
     (tokens,) = TOKENIZER.encode([MASK])
-    masks = [Mask(7, room, (Fill(room, "x", 0.5, "x"),)) for room in (3, 5)]
+    masks = [Mask(7, room, (Fill(room, "x", 0.5, MASK, 0, 6),)) for room in (3, 5)]
     for order in (masks, masks[::-1]):
         windows = [([mask], tokens) for mask in order]
         assert join_masks(windows, mask_token=MASK).masks[0][0].token == 5

@@ -1,22 +1,16 @@
 """Reranking: documents ordered by a cross-encoder's one output."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from edgebert.batching import Batch
 from edgebert.config import RuntimeConfig
-from edgebert.engine import Engine
 from edgebert.errors import InputError, TaskError
-from edgebert.golden import raw_outputs
 from edgebert.manifest import Activation
 from edgebert.results import Ranked
 from edgebert.tasks.rerank import Reranker
-from tests.damage import edit_manifest
 from tests.fakes import FakeSession, Outputs, make_engine, make_tokenizer, read_manifest
 from tests.make_tiny import DATA
 
@@ -156,13 +150,3 @@ def test_a_classifier_of_several_labels_is_refused() -> None:
 def test_a_bundle_for_another_task_is_refused() -> None:
     with pytest.raises(TaskError, match="is for 'tag', not for 'classify'"):
         Reranker.load(DATA / "tiny-tag")
-
-
-def test_an_opened_bundle_gives_its_first_output(copied: Callable[..., Path]) -> None:
-    def one_label(values: dict[str, Any]) -> None:
-        values.update(labels=["relevance"], activation="none")
-
-    folder = edit_manifest(copied("tiny-classify"), one_label)
-    pairs = [("the cat", "a dog"), ("the cat", "good food")]
-    logits = [output[0] for output in raw_outputs(Engine.open(folder), pairs)]
-    assert Reranker.load(folder).score(pairs) == pytest.approx(logits, abs=1e-6)

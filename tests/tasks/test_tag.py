@@ -32,7 +32,8 @@ def decode(
     aggregation: Aggregation = Aggregation.SIMPLE,
 ) -> list[Tagging]:
     """Decode (B, T, L) logits of rows that are one window each."""
-    read = read_pieces((np.float32(logits),), Batch(tuple(rows)), marked=True, unknown_id=1)
+    batch = Batch(tuple(rows))
+    read = read_pieces((np.float32(logits),), batch, labels=len(labels), marked=True, unknown_id=1)
     return [find_entities([row], labels=tuple(labels), aggregation=aggregation) for row in read]
 
 

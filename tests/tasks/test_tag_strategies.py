@@ -23,7 +23,8 @@ def entities(text: str, scores: list[list[float]], aggregation: str) -> list[Ent
     around = [1e-6, 1, 1e-6]  # special tokens say B-PER, to no effect
     logits = np.log(np.float32([[around, *scores, around]]))
     assert logits.shape[1] == len(tokens.ids), tokens.pieces
-    (row,) = read_pieces((logits,), Batch((tokens,)), marked=True, unknown_id=UNKNOWN)
+    batch = Batch((tokens,))
+    (row,) = read_pieces((logits,), batch, labels=3, marked=True, unknown_id=UNKNOWN)
     found = find_entities([row], labels=LABELS, aggregation=Aggregation(aggregation))
     return list(found.entities)
 
