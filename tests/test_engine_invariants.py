@@ -178,30 +178,3 @@ def test_a_task_takes_a_generator_one_part_at_a_time(name: str) -> None:
     assert taken == 0
     next(stream)
     assert taken == SORTED
-
-
-PEAK = """
-import resource, sys
-from edgebert.loading import load
-def peak_megabytes():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-def one(task, text):
-    (result,) = task.stream([text], truncation="window")
-    assert result.n_tokens > 0 and not result.truncated
-    return result.n_tokens
-task, text = load(sys.argv[1]), "anna " + "\u0436" * 15 + " "
-one(task, text * 1000)
-before = peak_megabytes()
-tokens = one(task, text * (2**20 // len(text.encode()) + 1))
-print(tokens, round(peak_megabytes() - before))
-"""
-
-
-@pytest.mark.skipif(os.name != "posix", reason="this system does not tell a process's peak memory")
-@pytest.mark.parametrize("name", ["tiny-embed", "tiny-tag"])
-def test_a_megabyte_runs_in_windows_in_bounded_memory(name: str, python: Run) -> None:
-    result = python("-c", PEAK, str(DATA / name))
-    assert result.returncode == 0, result.stderr
-    tokens, megabytes = map(int, result.stdout.split())
-    assert tokens > 50_000
-    assert megabytes < 400  # found: 2 to 4 kB a token, most of it the tokenizer's

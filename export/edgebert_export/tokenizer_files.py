@@ -7,7 +7,7 @@ Without it, WordPiece is built from `vocab.txt` and byte-level BPE from `vocab.j
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ ROBERTA_SPECIAL = ("<unk>", "</s>", "<pad>", "<s>", "<mask>")
 # have them where `tokenizer_config.json` names no class
 BERT_CLASSES = ("BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "MPNetTokenizer")
 BERT_MODEL_TYPES = ("bert", "distilbert", "electra", "mpnet")
+ROBERTA_CLASSES, ROBERTA_MODEL_TYPES = ("RobertaTokenizer",), ("roberta",)
 FLAGS = ("lstrip", "rstrip", "single_word", "normalized")  # of an added token
 
 
@@ -44,7 +45,7 @@ class TokenizerFiles:
     max_tokens: int | None
     unknown_id: int | None
     mask_token: str | None
-    special: Mapping[str, str] = field(default_factory=dict)  # by role: those in the vocabulary
+    special: Mapping[str, str] = field(default_factory=dict)  # by role, as in SPECIAL
 
 
 def read_tokenizer(folder: Path, vocabulary: int) -> TokenizerFiles:
@@ -76,12 +77,15 @@ def read_tokenizer(folder: Path, vocabulary: int) -> TokenizerFiles:
         for key, *usual in zip(SPECIAL, BERT_SPECIAL, ROBERTA_SPECIAL, strict=True)
     }
     unknown = special["unk_token"]
+    # a role that is not stated goes to no ordinary piece of the vocabulary: "<mask>" may be one
+    known = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
+    known |= {token for token in names.values() if token and _has(tokenizer, token)}
     return TokenizerFiles(
         tokenizer=tokenizer,
         max_tokens=int(limit) if isinstance(limit, int | float) and limit < NO_LIMIT else None,
         unknown_id=tokenizer.token_to_id(unknown) if unknown else None,
         mask_token=special["mask_token"],
-        special={key: token for key, token in special.items() if token and _has(tokenizer, token)},
+        special={key: token for key, token in special.items() if token in known},
     )
 
 
@@ -106,8 +110,10 @@ def _token_text(value: object) -> str | None:
 def _open(folder: Path, config: Mapping[str, Any], names: Mapping[str, str | None]) -> Tokenizer:
     if (folder / "tokenizer.json").is_file():
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        if _is_bert_class(folder, config):
+        if _is_class(folder, config, BERT_CLASSES, BERT_MODEL_TYPES):
             _set_normalizer(tokenizer, config)
+        if _is_class(folder, config, ROBERTA_CLASSES, ROBERTA_MODEL_TYPES):
+            _set_trimming(tokenizer, config)
         _set_prefix_space(tokenizer, config)
         return tokenizer
     if (folder / "vocab.txt").is_file():
@@ -119,12 +125,14 @@ def _open(folder: Path, config: Mapping[str, Any], names: Mapping[str, str | Non
     )
 
 
-def _is_bert_class(folder: Path, config: Mapping[str, Any]) -> bool:
+def _is_class(
+    folder: Path, config: Mapping[str, Any], classes: Sequence[str], model_types: Sequence[str]
+) -> bool:
     stated = config.get("tokenizer_class")
     if isinstance(stated, str):
-        return stated.removesuffix("Fast") in BERT_CLASSES
+        return stated.removesuffix("Fast") in classes
     model = read_json_object(folder / "config.json") or {}
-    return model.get("model_type") in BERT_MODEL_TYPES
+    return model.get("model_type") in model_types
 
 
 def _set_normalizer(tokenizer: Tokenizer, config: Mapping[str, Any]) -> None:
@@ -136,6 +144,19 @@ def _set_normalizer(tokenizer: Tokenizer, config: Mapping[str, Any]) -> None:
             lowercase=config.get("do_lower_case", True),
             strip_accents=config.get("strip_accents"),
             handle_chinese_chars=config.get("tokenize_chinese_chars", True),
+        )
+
+
+def _set_trimming(tokenizer: Tokenizer, config: Mapping[str, Any]) -> None:
+    """Set what transformers' RobertaTokenizerFast sets: how a token's offsets leave out spaces."""
+    rule = tokenizer.post_processor
+    state = {} if rule is None else json.loads(rule.__getstate__())
+    if state.get("type") == "RobertaProcessing":
+        tokenizer.post_processor = processors.RobertaProcessing(
+            tuple(state["sep"]),
+            tuple(state["cls"]),
+            trim_offsets=bool(config.get("trim_offsets", True)),
+            add_prefix_space=bool(config.get("add_prefix_space", False)),
         )
 
 

@@ -5,6 +5,7 @@ stands as those tools look for it, so that they tokenize and pool as edgebert do
 sentence-transformers has no such pooling: `pooler`.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,16 @@ def write_tool_files(folder: Path, manifest: Manifest, tokenizer: TokenizerFiles
 
 
 def _tokenizer_config(manifest: Manifest, tokenizer: TokenizerFiles) -> dict[str, Any]:
-    # the plain class takes tokenizer.json as it is; those of the families set parts of it anew
+    # the plain class takes tokenizer.json as it is, but for a space that is not stated here as
+    # well; those of the families set more of it anew
+    splitter = json.loads(tokenizer.tokenizer.to_str())["pre_tokenizer"] or {}
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
         **tokenizer.special,
         "model_max_length": manifest.max_tokens,
         "model_input_names": list(manifest.graphs.masked.inputs),
         "clean_up_tokenization_spaces": False,
+        **{key: splitter[key] for key in ("add_prefix_space",) if key in splitter},
     }
 
 

