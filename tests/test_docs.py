@@ -1,4 +1,4 @@
-"""What the documentation says can be run, runs: README's commands and Python, and every help text.
+"""What the documentation says can be run, runs: commands, Python blocks, and every help text.
 
 In a folder of its own, on the bundle that its commands make.
 """
@@ -18,11 +18,21 @@ pytestmark = [pytest.mark.export, pytest.mark.realmodel]
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    name: (ROOT / "docs" / name).read_text("utf-8") for name in ("compatibility.md", "in-an-app.md")
+}
 CHECKPOINT = "path/to/all-MiniLM-L6-v2"  # stands for the reader's own
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, page: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+
+
+EXAMPLES = [
+    pytest.param(block, id=f"{name}-{number}")
+    for name, page in {"README.md": README, **PAGES}.items()
+    for number, block in enumerate(blocks("python", page))
+]
 
 
 def commands() -> list[str]:
@@ -69,10 +79,10 @@ def test_readmes_commands_make_a_bundle(folder: Path) -> None:
     assert (folder / "minilm-int8" / "edgebert.json").is_file()
 
 
-@pytest.mark.parametrize("number", range(len(blocks("python"))))
-def test_readmes_python_runs(folder: Path, number: int) -> None:
-    script = folder / f"example{number}.py"
-    script.write_text(blocks("python")[number], encoding="utf-8")
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_documentations_python_runs(folder: Path, example: str) -> None:
+    script = folder / "example.py"
+    script.write_text(example, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, script],
         cwd=folder,
