@@ -157,3 +157,10 @@ def test_a_question_answerer_of_few_tokens_is_exported(
     model = tiny_checkpoint(f"{family}ForQuestionAnswering")
     run(model, tmp_path / "out", max_tokens=limit)
     assert Bundle.open(tmp_path / "out").manifest.max_tokens == limit
+
+
+def test_a_classifier_with_one_output_opens_as_a_reranker(tmp_path: Path) -> None:
+    model = write_checkpoint(tmp_path / "model", "BertForSequenceClassification", labels=1)
+    run(model, tmp_path / "out")
+    ranked = edgebert.Reranker.load(tmp_path / "out").rank("the cat", ["a dog", "good food"])
+    assert sorted(document.index for document in ranked) == [0, 1]
