@@ -68,7 +68,16 @@ def bundle_of(name: str, level: Level, data: Path, folder: Path = BUNDLES) -> Pa
     checkpoint = SUBJECTS[name].checkpoint(data)
     bundle = folder / f"{checkpoint.name}-{level}"
     if not (bundle / "edgebert.json").is_file():
-        export(Recipe(model=checkpoint, output=bundle, quantize=level, overwrite=True))
+        least = SUBJECTS[name].least_cosine
+        export(
+            Recipe(
+                model=checkpoint,
+                output=bundle,
+                quantize=level,
+                min_cosine_mean=least,
+                overwrite=True,
+            )
+        )
     return bundle
 
 

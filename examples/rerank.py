@@ -51,8 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
 
     def example() -> None:
-        embedder, reranker = Embedder.load(chosen.bundle), Reranker.load(chosen.reranker)
         pairs = read_pairs(chosen.file)
+        embedder, reranker = Embedder.load(chosen.bundle), Reranker.load(chosen.reranker)
         texts = list(dict.fromkeys(answer for _, answer in pairs))
         cosines = embedder.embed([question for question, _ in pairs]) @ embedder.embed(texts).T
         ranks: dict[str, list[float]] = {"embeddings": [], "cross-encoder": [], "both": []}

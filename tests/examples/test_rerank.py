@@ -41,8 +41,8 @@ def test_a_line_without_a_tab_is_refused(
     python: Callable[..., "subprocess.CompletedProcess[bytes]"],
 ) -> None:
     texts = str(lines_file("where?\there", "no tab"))
-    bundles = (str(tiny / "tiny-embed"), str(tiny / "tiny-rerank"))
-    done = python("-m", "examples.rerank", bundles[0], texts, bundles[1])
+    bundle = str(tiny / "tiny-embed")
+    done = python("-m", "examples.rerank", bundle, texts, bundle)
     assert done.returncode == 1
     assert "text 2 has 0 tabs" in done.stderr.decode()
 

@@ -45,11 +45,11 @@ def test_titles_found_are_of_the_querys_topic(
     assert np.mean(same) >= LEAST_SAME_TOPIC
 
 
-def test_int8_scores_are_the_cosines_to_half_a_hundredth() -> None:
+def test_int8_scores_are_the_cosines_to_a_hundredth() -> None:
     rng = np.random.default_rng(0)
     vectors = unit_length(rng.normal(size=(200, 384)).astype(np.float32))
     full, small = (STORES[name](vectors)(vectors[7]) for name in ("float32", "int8"))
-    assert np.abs(full - small).max() < 0.005
+    assert np.abs(full - small).max() < 0.015
 
 
 def test_binary_vectors_find_the_vector_itself() -> None:
