@@ -13,9 +13,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgebert import Embedder
+from edgebert import Embedder, embedding_ranges, quantize_embeddings
 from edgebert.results import Floats
-from edgebert.vectors import int8_ranges, store_as
 from examples.lines import arguments_of, read_lines, run
 
 Scorer = Callable[[Floats], Floats]  # a query (H,) -> (N,) scores, larger is nearer
@@ -30,15 +29,16 @@ def in_full(vectors: Floats) -> Scorer:
 
 def in_int8(vectors: Floats) -> Scorer:
     """Compare with vectors of one byte a dimension: the cosine, to about 0.01."""
-    ranges = int8_ranges(vectors)
-    stored, steps = store_as(vectors, "int8", ranges=ranges), (ranges[1] - ranges[0]) / 255
-    zero = ranges[0] + np.float32(128) * steps  # what level 0 stands for
+    ranges = embedding_ranges(vectors)
+    stored = quantize_embeddings(vectors, "int8", ranges=ranges)
+    steps = (ranges[1] - ranges[0]) / 255
+    zero = ranges[0] + np.float32(128.5) * steps  # the middle of what code 0 stands for
     return lambda query: stored @ (query * steps) + zero @ query
 
 
 def in_binary(vectors: Floats) -> Scorer:
     """Compare with vectors of one bit a dimension: no cosine, an order."""
-    stored = store_as(vectors, "ubinary")
+    stored = quantize_embeddings(vectors, "ubinary")
 
     def score(query: Floats) -> Floats:
         differing = BITS[stored ^ np.packbits(query > 0)].sum(axis=1, dtype=np.int64)
