@@ -202,6 +202,18 @@ def test_the_export_stage_does_not_import_the_command_line() -> None:
                 assert not any(name.name.startswith("edgebert.cli") for name in node.names), path
 
 
+@pytest.mark.parametrize("package", ["optimum", "transformers"])
+def test_one_road_alone_uses_optimum(package: str) -> None:
+    users = [
+        path.stem
+        for path in sorted((ROOT / "export").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        and ast.unparse(node).split()[1].partition(".")[0] == package
+    ]
+    assert set(users) == {"optimum_road"}
+
+
 @pytest.mark.parametrize("module", SOURCES)
 def test_a_module_opens_with_what_it_does(module: str) -> None:
     assert ast.get_docstring(tree(module))

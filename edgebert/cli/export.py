@@ -6,8 +6,8 @@ from typing import Any
 
 from edgebert.errors import MissingExtraError
 
-SUMMARY = """Turn a BERT, RoBERTa or DistilBERT checkpoint into a bundle, quantized and proven
-against its own fp32 model. A bundle that misses the floor is not written."""
+SUMMARY = """Turn a checkpoint of a BERT-family encoder, or an ONNX graph of one, into a bundle,
+quantized and proven against its own fp32 model. A bundle that misses the floor is not written."""
 EXAMPLE = "edgebert export path/to/all-MiniLM-L6-v2 minilm-int8"
 
 

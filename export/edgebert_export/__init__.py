@@ -2,7 +2,7 @@
 
 from edgebert_export.errors import ExportError, ParityError, UnsupportedModelError
 from edgebert_export.pipeline import export
-from edgebert_export.recipe import Recipe, Target
+from edgebert_export.recipe import Recipe, Road, Target
 from edgebert_export.report import Report
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "ParityError",
     "Recipe",
     "Report",
+    "Road",
     "Target",
     "UnsupportedModelError",
     "export",

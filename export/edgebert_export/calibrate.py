@@ -88,12 +88,12 @@ def calibrate(
             values = session.run([value for _, value in groups], inputs)
             for (group, _), value in zip(groups, values, strict=True):
                 found.setdefault(group, []).append(
-                    _reduce(value, max(1, max_vectors // (uses[group] * len(rows))), number)
+                    reduce_text(value, max(1, max_vectors // (uses[group] * len(rows))), number)
                 )
             if progress is not None:
                 progress("calibrate", (number + 1) / len(rows))
         del session  # before its folder: a mapped file cannot be deleted on Windows
-    return {group: _join(parts) for group, parts in found.items()}
+    return {group: join_texts(parts) for group, parts in found.items()}
 
 
 def random_rows(
@@ -160,7 +160,7 @@ def _masked(row: Sequence[int], outputs: Outputs) -> list[int]:
     return [outputs.mask_id if place in places else token for place, token in enumerate(row)]
 
 
-def _reduce(value: Floats, keep: int, number: int) -> tuple[Floats, Floats, Floats]:
+def reduce_text(value: Floats, keep: int, number: int) -> tuple[Floats, Floats, Floats]:
     """Choose vectors of one text; the same ones in every group with as many."""
     vectors = value.reshape(-1, value.shape[-1])  # (B, T, in) or, at the decoder, (K, in)
     if len(vectors) > keep:
@@ -171,7 +171,8 @@ def _reduce(value: Floats, keep: int, number: int) -> tuple[Floats, Floats, Floa
     return kept.copy(), vectors.max(axis=0), vectors.min(axis=0)
 
 
-def _join(parts: Sequence[tuple[Floats, Floats, Floats]]) -> Samples:
+def join_texts(parts: Sequence[tuple[Floats, Floats, Floats]]) -> Samples:
+    """Join what `reduce_text` kept of each text."""
     counts = [len(vectors) for vectors, _, _ in parts]
     return Samples(
         vectors=np.concatenate([vectors for vectors, _, _ in parts]),

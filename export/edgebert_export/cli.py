@@ -9,7 +9,7 @@ from pathlib import Path
 from edgebert.manifest import Level, PoolingMode, Task
 from edgebert_export.errors import ExportError
 from edgebert_export.pipeline import export
-from edgebert_export.recipe import Recipe, Target
+from edgebert_export.recipe import Recipe, Road, Target
 from edgebert_export.report import Report
 
 BAR = 24  # characters of the progress bar
@@ -18,6 +18,22 @@ BAR = 24  # characters of the progress bar
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument("model", help="a checkpoint's folder, or a hub name")
+    road = parser.add_mutually_exclusive_group()
+    road.add_argument(
+        "--road",
+        type=Road,
+        choices=list(Road),
+        help="who makes the graph: native (edgebert), optimum (any encoder that it knows, needs "
+        "edgebert[optimum]), onnx (it is in the folder); default: native where it can, else "
+        "optimum",
+    )
+    road.add_argument(
+        "--from-onnx",
+        dest="road",
+        action="store_const",
+        const=Road.ONNX,
+        help="the same as --road onnx: MODEL is a folder with an ONNX encoder, or its file",
+    )
     parser.add_argument("output", type=Path, help="the bundle's folder, to be made")
     parser.add_argument(
         "--quantize",
@@ -73,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Export and print what was measured."""
     fields = {field.name for field in dataclasses.fields(Recipe)}
     given = {key: value for key, value in vars(arguments).items() if key in fields}
-    given["model"] = find_model(arguments.model)
+    given["model"] = find_model(arguments.model, graphs=arguments.road is Road.ONNX)
     shown = sys.stderr.isatty() and not arguments.quiet
     report = export(Recipe(**given), show_progress if shown else None)
     if arguments.json:
@@ -83,8 +99,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def find_model(name: str) -> Path:
+def find_model(name: str, *, graphs: bool = False) -> Path:
     """Give a local folder as it is, and fetch a hub name if `huggingface_hub` is installed.
+
+    Args:
+        name: a path, or `owner/model`.
+        graphs: fetch ONNX files, and not the checkpoint's weights.
 
     Raises:
         ExportError: no such folder, and not a hub name that can be had.
@@ -100,7 +120,8 @@ def find_model(name: str) -> Path:
             f"{name}: no such folder; to fetch it from the hub, `pip install huggingface_hub`"
         ) from error
     try:
-        return Path(snapshot_download(name, ignore_patterns=["*.onnx*", "*.h5", "*.msgpack"]))
+        left = ["*.safetensors", "*.bin"] if graphs else ["*.onnx*"]
+        return Path(snapshot_download(name, ignore_patterns=[*left, "*.h5", "*.msgpack"]))
     except Exception as error:  # network, repository and permission errors of many kinds
         raise ExportError(f"{name}: no such folder, and the hub gave none: {error}") from error
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from edgebert.manifest import Pooling, Task
 from edgebert_export.canonical import HeadWeights, Linear, Model
+from edgebert_export.errors import UnsupportedModelError
 from edgebert_export.graph import (
     ACTIVATIONS,
     EncoderGraph,
@@ -28,6 +29,8 @@ from edgebert_export.plan import DECODER, Plan, QuantizedLinear
 from edgebert_export.pooling import FROM_FIRST_ROW, add_steps, first_row, pool, unit_length
 from edgebert_export.sentence_steps import Step
 
+PAIRED = (Task.CLASSIFY, Task.ANSWER)  # tasks that take text pairs
+
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
@@ -42,7 +45,7 @@ class Outputs:
 def takes_types(model: Model, task: Task, *, masked: bool) -> bool:
     """Whether a graph has token_type_ids: where a text pair can be told apart by them."""
     several = model.types is not None and len(model.types) > 1
-    return several and (masked or task in (Task.CLASSIFY, Task.ANSWER))
+    return several and (masked or task in PAIRED)
 
 
 def build_graph(
@@ -68,11 +71,21 @@ def _embed_head(graph: EncoderGraph, signature: Signature, hidden: str, outputs:
         raise TypeError("an embedding graph needs a pooling")
     if signature.mask is not None:
         writer.output(hidden, "last_hidden_state", ("batch", "tokens", model.encoder.hidden))
-    vector = add_steps(graph, outputs.steps, pool(graph, pooling.modes, hidden, signature.mask))
+    vector = pool(
+        writer, pooling.modes, hidden, signature.mask, lambda: _pooler_output(graph, hidden)
+    )
+    vector = add_steps(writer, outputs.steps, vector)
     if pooling.normalize:
         vector = unit_length(writer, vector)
     width = pooling.dimensions or model.encoder.hidden
     writer.output(vector, "sentence_embedding", ("batch", width))
+
+
+def _pooler_output(graph: EncoderGraph, hidden: str) -> str:
+    if graph.model.pooler is None:
+        raise UnsupportedModelError("pooling 'pooler' was asked for, the checkpoint has no pooler")
+    row = float_linear(graph.writer, "pooler", graph.model.pooler, first_row(graph.writer, hidden))
+    return graph.writer.node("Tanh", [row], "pooler_output")
 
 
 def _head_weights(model: Model) -> HeadWeights:
@@ -99,7 +112,7 @@ def _output(graph: EncoderGraph, value: str) -> str:
 def _classify_head(
     graph: EncoderGraph, signature: Signature, hidden: str, outputs: Outputs
 ) -> None:
-    row = _before_output(graph, first_row(graph, hidden))
+    row = _before_output(graph, first_row(graph.writer, hidden))
     graph.writer.output(_output(graph, row), "logits", ("batch", "labels"))
 
 

@@ -4,19 +4,28 @@ Knows ONNX and nothing of encoders: nodes, constants, inputs, outputs. Large con
 weights file, aligned so that a runtime can map them; small ones stay in the graph.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 INLINE_BYTES = 1024  # below this a constant stays in the graph
 ALIGN = 4096  # the ONNX format asks for page-aligned offsets, so that weights can be mapped
 OPSET = 20  # Gelu became a standard operator here
 IR_VERSION = 9  # the IR of opset 20
 MICROSOFT = "com.microsoft"
+OPSETS = {"": OPSET, MICROSOFT: 1}
+# since when these operators take their axes as an input; before, they are an attribute
+AXES_ARE_INPUT = {
+    "ReduceL2": 18,
+    "ReduceMax": 18,
+    "ReduceMean": 18,
+    "ReduceSum": 13,
+    "Unsqueeze": 13,
+}
 
 Array = NDArray[Any]
 TYPES = {
@@ -56,8 +65,19 @@ class WeightFile:
 class GraphWriter:
     """Collects the nodes of one graph."""
 
-    def __init__(self, weights: WeightFile) -> None:
+    def __init__(
+        self, weights: WeightFile, opsets: Mapping[str, int] = OPSETS, ir_version: int = IR_VERSION
+    ) -> None:
+        """Begin a graph.
+
+        Args:
+            weights: where large constants go.
+            opsets: version of each domain; `axes` are written as the version has them.
+            ir_version: of the file.
+        """
         self._weights = weights
+        self._opsets = opsets
+        self._ir_version = ir_version
         self._nodes: list[Any] = []
         self._constants: dict[str, TensorProto] = {}
         self._inputs: list[ValueInfoProto] = []
@@ -93,10 +113,17 @@ class GraphWriter:
         **attributes: Any,
     ) -> list[str]:
         """Add a node with several outputs."""
+        if not domain and self._opsets[""] < AXES_ARE_INPUT.get(op, 0):
+            (*inputs, axes) = inputs
+            attributes["axes"] = numpy_helper.to_array(self._constants[axes]).tolist()
         self._nodes.append(
             helper.make_node(op, list(inputs), list(names), names[0], domain=domain, **attributes)
         )
         return list(names)
+
+    def copy(self, node: NodeProto) -> None:
+        """Add a node of another graph as it is."""
+        self._nodes.append(node)
 
     def constant(self, name: str, array: Array) -> str:
         """Add a constant; a name stands for the same array in every graph of a bundle."""
@@ -108,17 +135,30 @@ class GraphWriter:
                 name,  # ascontiguousarray would give a scalar an axis
             )
             return name
-        offset, length = self._weights.add(name, array)
         tensor = TensorProto(name=name, data_type=TYPES[array.dtype], dims=array.shape)
-        tensor.data_location = TensorProto.EXTERNAL
-        for key, value in (
-            ("location", self._weights.path.name),
-            ("offset", str(offset)),
-            ("length", str(length)),
-        ):
-            tensor.external_data.add(key=key, value=value)
-        self._constants[name] = tensor
-        return name
+        return self.tensor(tensor, array)
+
+    def tensor(self, tensor: TensorProto, data: Array) -> str:
+        """Add a constant of any type, by its description and its bytes.
+
+        Args:
+            tensor: name, type and shape.
+            data: its elements, or their bytes.
+        """
+        described = TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
+        if data.nbytes < INLINE_BYTES:
+            described.raw_data = data.tobytes()
+        else:
+            offset, length = self._weights.add(tensor.name, data)
+            described.data_location = TensorProto.EXTERNAL
+            for key, value in (
+                ("location", self._weights.path.name),
+                ("offset", str(offset)),
+                ("length", str(length)),
+            ):
+                described.external_data.add(key=key, value=value)
+        self._constants[tensor.name] = described
+        return str(tensor.name)
 
     def write(self, path: Path) -> None:
         """Write the graph; the same nodes give the same bytes."""
@@ -128,7 +168,7 @@ class GraphWriter:
         model: ModelProto = helper.make_model(
             graph,
             producer_name="edgebert",
-            ir_version=IR_VERSION,
-            opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)],
+            ir_version=self._ir_version,
+            opset_imports=[helper.make_opsetid(*opset) for opset in self._opsets.items()],
         )
         path.write_bytes(model.SerializeToString(deterministic=True))

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgebert.manifest import PoolingMode
-from edgebert_export.errors import UnsupportedModelError
-from edgebert_export.graph import ACTIVATIONS, EncoderGraph, float_linear, layer_norm
+from edgebert_export.graph import ACTIVATIONS, float_linear, layer_norm
 from edgebert_export.onnx_writer import GraphWriter
 from edgebert_export.sentence_steps import (
     NORM_EPSILON,
@@ -37,15 +36,31 @@ class _Weighted:
     weight: str  # (B, 1), (1, 1) or a scalar
 
 
-def pool(graph: EncoderGraph, modes: tuple[PoolingMode, ...], hidden: str, mask: str | None) -> str:
-    """Pool (B, T, H) into (B, H), or (B, H times modes) with the modes end to end."""
-    parts = [POOLINGS[mode](graph, hidden, mask) for mode in modes]
-    return parts[0] if len(parts) == 1 else graph.writer.node("Concat", parts, "pooled", axis=-1)
+def pool(
+    writer: GraphWriter,
+    modes: tuple[PoolingMode, ...],
+    hidden: str,
+    mask: str | None,
+    pooler: Callable[[], str],
+) -> str:
+    """Pool (B, T, H) into (B, H), or (B, H times modes) with the modes end to end.
+
+    Args:
+        writer: of any encoder's graph.
+        modes: one or several.
+        hidden: (B, T, H) float32.
+        mask: (B, T), 1 for a token; None: every token counts.
+        pooler: adds, or names, the encoder's own pooled output, where `modes` ask for it.
+    """
+    parts = [
+        pooler() if mode is PoolingMode.POOLER else POOLINGS[mode](writer, hidden, mask)
+        for mode in modes
+    ]
+    return parts[0] if len(parts) == 1 else writer.node("Concat", parts, "pooled", axis=-1)
 
 
-def add_steps(graph: EncoderGraph, steps: tuple[Step, ...], vector: str) -> str:
+def add_steps(writer: GraphWriter, steps: tuple[Step, ...], vector: str) -> str:
     """Add the layers after the pooling, in their order and in float."""
-    writer = graph.writer
     for number, step in enumerate(steps, 1):
         name = f"after_pooling.{number}"
         match step:
@@ -70,25 +85,17 @@ def unit_length(writer: GraphWriter, vector: str, name: str = "vector") -> str:
     return writer.node("Div", [vector, length], f"{name}_unit")
 
 
-def first_row(graph: EncoderGraph, hidden: str) -> str:
+def first_row(writer: GraphWriter, hidden: str) -> str:
     """Take the first token's vector, (B, H)."""
-    index = graph.writer.constant("zero_scalar", np.array(0, np.int64))
-    return graph.writer.node("Gather", [hidden, index], "cls_row", axis=1)
+    index = writer.constant("zero_scalar", np.array(0, np.int64))
+    return writer.node("Gather", [hidden, index], "cls_row", axis=1)
 
 
-def _cls(graph: EncoderGraph, hidden: str, mask: str | None) -> str:
-    return first_row(graph, hidden)
+def _cls(writer: GraphWriter, hidden: str, mask: str | None) -> str:
+    return first_row(writer, hidden)
 
 
-def _pooler(graph: EncoderGraph, hidden: str, mask: str | None) -> str:
-    if graph.model.pooler is None:
-        raise UnsupportedModelError("pooling 'pooler' was asked for, the checkpoint has no pooler")
-    row = float_linear(graph.writer, "pooler", graph.model.pooler, first_row(graph, hidden))
-    return graph.writer.node("Tanh", [row], "pooler_output")
-
-
-def _max(graph: EncoderGraph, hidden: str, mask: str | None) -> str:
-    writer = graph.writer
+def _max(writer: GraphWriter, hidden: str, mask: str | None) -> str:
     if mask is not None:
         column = writer.node("Cast", [_mask_column(writer, mask, "max")], "mask_flag", to=9)
         least = writer.constant("smallest", np.array(np.finfo(np.float32).min, np.float32))
@@ -96,16 +103,15 @@ def _max(graph: EncoderGraph, hidden: str, mask: str | None) -> str:
     return writer.node("ReduceMax", [hidden, _token_axis(writer)], "max", keepdims=0)
 
 
-def _mean(graph: EncoderGraph, hidden: str, mask: str | None) -> str:
-    writer = graph.writer
+def _mean(writer: GraphWriter, hidden: str, mask: str | None) -> str:
     if mask is None:
         return writer.node("ReduceMean", [hidden, _token_axis(writer)], "mean", keepdims=0)
     found = _weigh(writer, hidden, _mask_column(writer, mask, "mean"), "mean")
     return writer.node("Div", [found.total, found.weight], "mean")
 
 
-def _mean_sqrt_len(graph: EncoderGraph, hidden: str, mask: str | None) -> str:
-    writer, name = graph.writer, "mean_sqrt_len"
+def _mean_sqrt_len(writer: GraphWriter, hidden: str, mask: str | None) -> str:
+    name = "mean_sqrt_len"
     if mask is None:
         total = writer.node("ReduceSum", [hidden, _token_axis(writer)], f"{name}_sum", keepdims=0)
         length = writer.node("Cast", [_length(writer, hidden, name)], f"{name}_length_float", to=1)
@@ -116,9 +122,9 @@ def _mean_sqrt_len(graph: EncoderGraph, hidden: str, mask: str | None) -> str:
     return writer.node("Div", [found.total, root], name)
 
 
-def _weighted_mean(graph: EncoderGraph, hidden: str, mask: str | None) -> str:
+def _weighted_mean(writer: GraphWriter, hidden: str, mask: str | None) -> str:
     """Weigh the first token by 1, the second by 2 and so on (Muennighoff 2022, SGPT)."""
-    writer, name = graph.writer, "weightedmean"
+    name = "weightedmean"
     places = _places(writer, hidden, name, first=1)
     places = writer.node("Cast", [places], f"{name}_places_float", to=1)
     shape = writer.constant("token_column", np.array([1, -1, 1], np.int64))
@@ -130,8 +136,8 @@ def _weighted_mean(graph: EncoderGraph, hidden: str, mask: str | None) -> str:
     return writer.node("Div", [found.total, found.weight], name)
 
 
-def _last_token(graph: EncoderGraph, hidden: str, mask: str | None) -> str:
-    writer, name = graph.writer, "lasttoken"
+def _last_token(writer: GraphWriter, hidden: str, mask: str | None) -> str:
+    name = "lasttoken"
     if mask is None:
         index = writer.constant("last_scalar", np.array(-1, np.int64))
         return writer.node("Gather", [hidden, index], name, axis=1)
@@ -181,12 +187,11 @@ def _last_axis(writer: GraphWriter) -> str:
     return writer.constant("last_axis", np.array([-1], np.int64))
 
 
-POOLINGS: dict[PoolingMode, Callable[[EncoderGraph, str, str | None], str]] = {
+POOLINGS: dict[PoolingMode, Callable[[GraphWriter, str, str | None], str]] = {
     PoolingMode.CLS: _cls,
     PoolingMode.MEAN: _mean,
     PoolingMode.MAX: _max,
     PoolingMode.MEAN_SQRT_LEN: _mean_sqrt_len,
     PoolingMode.WEIGHTED_MEAN: _weighted_mean,
     PoolingMode.LAST_TOKEN: _last_token,
-    PoolingMode.POOLER: _pooler,
 }

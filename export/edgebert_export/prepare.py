@@ -1,4 +1,7 @@
-"""Understand a checkpoint and a recipe: everything that is settled before anything is written."""
+"""Understand a checkpoint and a recipe: everything that is settled before anything is written.
+
+The same for every road: what a road knows of a model, it says as `Traits`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +10,7 @@ from typing import Any
 
 from edgebert.manifest import (
     Activation,
+    Encoder,
     Graph,
     Graphs,
     Level,
@@ -20,14 +24,26 @@ from edgebert.manifest import (
     Task,
 )
 from edgebert.version import __version__
-from edgebert_export.canonical import Model, labels_of, read_model
+from edgebert_export.canonical import labels_of
 from edgebert_export.checkpoint import Checkpoint, hash_all, licence_of
 from edgebert_export.errors import ExportError, UnsupportedModelError
 from edgebert_export.heads import Outputs
 from edgebert_export.recipe import Recipe
-from edgebert_export.sentence_files import SentenceFiles, read_sentence_files
+from edgebert_export.sentence_files import SentenceFiles
 from edgebert_export.sentence_steps import width_after
 from edgebert_export.tokenizer_files import TokenizerFiles, read_tokenizer, set_lower_case
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """What a road knows of a model."""
+
+    task: Task
+    family: str
+    architecture: str
+    encoder: Encoder
+    positions: int | None  # rows that real tokens may take; None: no table bounds them
+    label_count: int  # outputs of a classifier or tagger
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,46 +52,49 @@ class Prepared:
 
     recipe: Recipe
     checkpoint: Checkpoint
-    model: Model
     tokenizer: TokenizerFiles
     outputs: Outputs
     manifest: Manifest  # complete but for quantization, parity, graphs and files
 
 
-def prepare(recipe: Recipe) -> Prepared:
-    """Read a checkpoint and settle everything that does not depend on quantization."""
-    stated = read_sentence_files(recipe.model)
-    checkpoint = Checkpoint.open(stated.encoder)
-    as_encoder = recipe.task is Task.EMBED or stated.poolings is not None
-    model = read_model(checkpoint, encoder_only=as_encoder)
-    task = model.head.head.task if model.head else Task.EMBED
+def prepare(
+    recipe: Recipe, stated: SentenceFiles, checkpoint: Checkpoint, traits: Traits
+) -> Prepared:
+    """Settle everything that does not depend on quantization.
+
+    Args:
+        recipe: what the user asks.
+        stated: what the files beside the checkpoint state.
+        checkpoint: opened.
+        traits: what the road knows of the model.
+    """
+    task = traits.task
     if recipe.task is not None and recipe.task is not task:
         raise UnsupportedModelError(
             f"{recipe.model}: task {recipe.task!r} was asked for, the checkpoint is "
-            f"{model.architecture}, which is for {task!r}"
+            f"{traits.architecture}, which is for {task!r}"
         )
     if task is not Task.EMBED and (recipe.pooling, recipe.normalize) != (None, None):
         raise ExportError(
             f"{recipe.model}: pooling belongs to embeddings, the checkpoint is for {task!r}; "
             "leave it out, or take the encoder alone with --task embed"
         )
-    tokenizer = read_tokenizer(checkpoint.path, model.encoder.vocabulary)
+    tokenizer = read_tokenizer(checkpoint.path, traits.encoder.vocabulary)
     if stated.lower_case:
         set_lower_case(tokenizer.tokenizer)
-    pooling = _pooling(recipe, stated, model) if task is Task.EMBED else None
+    pooling = _pooling(recipe, stated, traits) if task is Task.EMBED else None
     steps = stated.steps if task is Task.EMBED else ()
     outputs = Outputs(task, pooling, _mask_id(tokenizer, task), steps)
     return Prepared(
         recipe,
         checkpoint,
-        model,
         tokenizer,
         outputs,
-        _draft(recipe, stated, checkpoint, model, tokenizer, outputs),
+        _draft(recipe, stated, checkpoint, traits, tokenizer, outputs),
     )
 
 
-def _pooling(recipe: Recipe, stated: SentenceFiles, model: Model) -> Pooling:
+def _pooling(recipe: Recipe, stated: SentenceFiles, traits: Traits) -> Pooling:
     modes = (recipe.pooling,) if recipe.pooling else stated.poolings
     if modes is None:
         raise ExportError(
@@ -87,7 +106,7 @@ def _pooling(recipe: Recipe, stated: SentenceFiles, model: Model) -> Pooling:
         mode=modes[0],
         normalize=stated.normalize if recipe.normalize is None else recipe.normalize,
         more_modes=modes[1:],
-        dimensions=width_after(stated.steps, model.encoder.hidden * len(modes), recipe.model),
+        dimensions=width_after(stated.steps, traits.encoder.hidden * len(modes), recipe.model),
     )
 
 
@@ -104,21 +123,20 @@ def _draft(
     recipe: Recipe,
     stated: SentenceFiles,
     checkpoint: Checkpoint,
-    model: Model,
+    traits: Traits,
     tokenizer: TokenizerFiles,
     outputs: Outputs,
 ) -> Manifest:
     labels: tuple[str, ...] = ()
-    if model.head is not None and outputs.task in (Task.CLASSIFY, Task.TAG):
-        labels = labels_of(checkpoint.config, len(model.head.output.bias))
-    limits = (model.positions, tokenizer.max_tokens, stated.max_tokens, recipe.max_tokens)
+    if outputs.task in (Task.CLASSIFY, Task.TAG):
+        labels = labels_of(checkpoint.config, traits.label_count)
     return Manifest(
         name=recipe.name or recipe.output.name,
         task=outputs.task,
-        family=model.family.name,
-        architecture=model.architecture,
-        encoder=model.encoder,
-        max_tokens=min(limit for limit in limits if limit is not None),
+        family=traits.family,
+        architecture=traits.architecture,
+        encoder=traits.encoder,
+        max_tokens=_limit(recipe, stated, traits, tokenizer),
         labels=labels,
         activation=_activation(checkpoint.config, labels, outputs.task),
         pooling=outputs.pooling,
@@ -139,6 +157,17 @@ def _draft(
         },
         files={},
     )
+
+
+def _limit(recipe: Recipe, stated: SentenceFiles, traits: Traits, tokenizer: TokenizerFiles) -> int:
+    limits = (traits.positions, tokenizer.max_tokens, stated.max_tokens, recipe.max_tokens)
+    known = [limit for limit in limits if limit is not None]
+    if not known:
+        raise ExportError(
+            f"{recipe.model}: nothing says how many tokens the model takes; say it with "
+            "--max-tokens, as it was trained"
+        )
+    return min(known)
 
 
 _NO_GRAPH = Graph(file="", inputs=(), outputs=())

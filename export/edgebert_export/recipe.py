@@ -20,12 +20,21 @@ class Target(StrEnum):
         return 7 if self is Target.AVX2 else 8
 
 
+class Road(StrEnum):
+    """The ways from a model to a bundle's graphs."""
+
+    NATIVE = "native"  # edgebert builds the graph from the tensors: fastest, no torch
+    OPTIMUM = "optimum"  # optimum exports the graph, edgebert quantizes and completes it
+    ONNX = "onnx"  # the model's folder holds the graph already
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """One export; the defaults are right for most models."""
 
     model: Path  # the checkpoint's folder
     output: Path  # the bundle's folder
+    road: Road | None = None  # None: native where it builds the architecture, else optimum
     quantize: Level = Level.INT8
     task: Task | None = None  # None: as the checkpoint says; `embed` takes a head's encoder alone
     pooling: PoolingMode | None = None  # None: as the checkpoint says; refused if it does not

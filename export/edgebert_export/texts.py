@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 
 from edgebert.manifest import Task
 from edgebert.tokens import Text
+from edgebert_export.calibrate import random_rows
 from edgebert_export.errors import ExportError
 from edgebert_export.tokenizer_files import TokenizerFiles
 
@@ -21,6 +22,7 @@ UNKNOWN_SHARE = 0.2  # above this the sentences say little about the model
 RANDOM_TEXTS = 128
 RANDOM_TOKENS = (4, 48)  # length of a random text, before special tokens
 MAX_LINES = 10_000  # of a file of texts: more changes no figure
+CALIBRATION_TEXTS = 512  # the first of the user's: more changes neither smoothing nor ranges
 
 SENTENCES = (
     "The train to the coast leaves every hour until midnight.",
@@ -173,6 +175,24 @@ def choose_texts(path: Path | None, files: TokenizerFiles) -> tuple[list[str], s
     if path is None:
         return default_texts(files, SEED)
     return read_texts(path), path.name
+
+
+def calibration_rows(files: TokenizerFiles, path: Path | None, limit: int) -> list[list[int]]:
+    """Give rows of token ids to calibrate on: ours, the user's if any, and random ones.
+
+    Ours besides the user's: ranges fixed on one domain alone clip every other (least cosine on our
+    sentences 0.940 with SICK's texts only, 0.995 with both, no loss on SICK).
+
+    Args:
+        files: the tokenizer.
+        path: the user's texts, one a line.
+        limit: the bundle's, in tokens.
+    """
+    texts, _ = choose_texts(None, files)
+    if path is not None:
+        texts += choose_texts(path, files)[0][:CALIBRATION_TEXTS]
+    rows = [row.ids[:limit] for row in files.tokenizer.encode_batch_fast(texts)]
+    return rows + random_rows(*plain_ids(files), most_tokens=limit)
 
 
 def as_inputs(task: Task, files: TokenizerFiles, texts: Sequence[str], limit: int) -> list[Text]:

@@ -60,13 +60,14 @@ def test_every_field_of_a_recipe_can_be_asked_for(asked: list[Recipe]) -> None:
         shlex.split(
             "export m out --quantize int8-accurate --task embed --pooling cls --normalize "
             "--calibrate c.txt --parity-texts p.txt --max-tokens 64 --target avx2 "
-            "--min-cosine-mean 0.9 --min-cosine 0.8 --min-agreement 0.7 --name mine --overwrite"
+            "--min-cosine-mean 0.9 --min-cosine 0.8 --min-agreement 0.7 --name mine --overwrite "
+            "--from-onnx"
         )
     )
     (recipe,) = asked
     default = Recipe(model=Path("m"), output=Path("out"))
     fields = [name for name in Recipe.__slots__ if name not in ("model", "output")]
-    assert len(fields) == 13
+    assert len(fields) == 14
     assert all(getattr(recipe, name) != getattr(default, name) for name in fields)
 
 
@@ -220,6 +221,9 @@ def test_a_hub_name_is_fetched_without_the_weights_that_are_not_read(
     fake_hub(monkeypatch, download)
     assert find_model("someone/some-model") == tmp_path
     assert calls == [("someone/some-model", ["*.onnx*", "*.h5", "*.msgpack"])]
+    find_model("someone/some-model", graphs=True)
+    assert "*.safetensors" in calls[1][1]
+    assert "*.onnx*" not in calls[1][1]
 
 
 def test_a_hub_that_gives_nothing_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:

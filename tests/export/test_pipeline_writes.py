@@ -33,8 +33,8 @@ def tell(step, share):
 
 export(
     Recipe(
-        model=Path(sys.argv[1]), output=Path(sys.argv[2]), quantize=Level.FP32,
-        pooling=PoolingMode.MEAN, overwrite=True,
+        model=Path(sys.argv[1]), output=Path(sys.argv[2]), quantize=Level.INT8,
+        pooling=PoolingMode.MEAN, overwrite=True, min_cosine=0, min_cosine_mean=0,
     ),
     tell,
 )
@@ -55,10 +55,8 @@ def beside(tmp_path: Path) -> Path:
 
 
 def run(model: Path, output: Path, progress: Any = None, **options: Any) -> None:
-    recipe = Recipe(
-        model=model, output=output, quantize=Level.FP32, pooling=PoolingMode.MEAN, **options
-    )
-    export(recipe, progress)
+    options = {"quantize": Level.FP32, "pooling": PoolingMode.MEAN} | options
+    export(Recipe(model=model, output=output, **options), progress)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -199,7 +197,7 @@ def test_a_target_below_a_file_is_one_clear_error(model: Path, beside: Path) -> 
 # Full disks
 
 
-@pytest.mark.parametrize("call", [1, 2])  # the fp32 reference, then the bundle
+@pytest.mark.parametrize("call", [1, 2, 3])  # the fp32 reference, calibration, then the bundle
 def test_a_disk_that_fills_up_while_weights_are_written_leaves_nothing(
     call: int, model: Path, beside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,7 +213,7 @@ def test_a_disk_that_fills_up_while_weights_are_written_leaves_nothing(
 
     monkeypatch.setattr(WeightFile, "add", fill_up)
     with pytest.raises(BundleError, match="out: cannot be written: No space left on device"):
-        run(model, beside / "out")
+        run(model, beside / "out", quantize=Level.INT8)
     assert list(beside.iterdir()) == []
 
 
