@@ -6,8 +6,8 @@ Checkpoints are those of the tests: trained weights that packages carry, and hea
 
 import json
 import re
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -53,8 +53,7 @@ class Subject:
     rows: str  # what it is run on
     count: int  # of them
     metric: str = "-"
-    # of an export, in place of the level's floor; None: the level's
-    least_cosine: float | None = None
+    floors: Mapping[str, float] = field(default_factory=dict)  # of its export: `Recipe.min_...`
     int8: Tolerance
     accurate: Tolerance
 
@@ -147,7 +146,18 @@ def _of_head(name: str, rows: str, count: int, int8: Tolerance, accurate: Tolera
     )
 
 
-LOOSE = Tolerance(mean=0.05, largest=0.5, equal=0.9)
+# Stated from what one machine measured (docs/accuracy.md), two to three times as wide for the
+# kernels of other CPUs and for runs of few rows.
+EMBED = Tolerance(mean=0.006, largest=0.04, equal=0.96)
+REACTIONS = Tolerance(mean=0.001, largest=0.02, equal=0.98)
+NLI = Tolerance(mean=0.02, largest=0.45, equal=0.95)
+SENTIMENT = Tolerance(mean=0.01, largest=0.15, equal=0.97)
+ZERO_SHOT = Tolerance(mean=0.01, largest=0.08, equal=0.9)
+RERANK = Tolerance(mean=0.01, largest=0.2, equal=0.9)
+NAMES = Tolerance(mean=0.01, largest=0.08, equal=0.95)
+GRAMMAR = Tolerance(mean=0.002, largest=0.02, equal=0.97)
+ANSWER = Tolerance(mean=0.03, largest=0.25, equal=0.85)
+FILL = Tolerance(mean=0.015, largest=0.15, equal=0.95)
 SUBJECTS = {
     "embed": Subject(
         weights="all-MiniLM-L6-v2",
@@ -156,8 +166,8 @@ SUBJECTS = {
         rows="pairs of SICK test",
         count=300,
         metric="Spearman",
-        int8=LOOSE,
-        accurate=LOOSE,
+        int8=EMBED,
+        accurate=EMBED,
     ),
     "classify, reactions": Subject(
         weights="rxnfp",
@@ -165,11 +175,11 @@ SUBJECTS = {
         run=reactions,
         rows="reactions composed by us",
         count=120,
-        int8=LOOSE,
-        accurate=LOOSE,
+        int8=REACTIONS,
+        accurate=REACTIONS,
     ),
-    "classify, NLI": _of_head("nli", "pairs of SNLI test", 300, LOOSE, LOOSE),
-    "classify, sentiment": _of_head("sentiment", "sentences", 300, LOOSE, LOOSE),
+    "classify, NLI": _of_head("nli", "pairs of SNLI test", 300, NLI, NLI),
+    "classify, sentiment": _of_head("sentiment", "sentences", 300, SENTIMENT, SENTIMENT),
     "zero-shot": Subject(
         weights="ours (NLI)",
         checkpoint=lambda data: checkpoints(data, ["nli"])["nli"],
@@ -177,24 +187,29 @@ SUBJECTS = {
         rows="commands of Snips test, 7 intents",
         count=140,
         metric="accuracy",
-        int8=LOOSE,
-        accurate=LOOSE,
+        int8=ZERO_SHOT,
+        accurate=ZERO_SHOT,
     ),
-    # one number a text has a cosine of 1 or -1, so a score near 0 alone can miss the usual floor
     "rerank": replace(
-        _of_head("relevance", "questions of XQuAD", 60, LOOSE, LOOSE), least_cosine=0.9
+        _of_head("relevance", "questions of XQuAD", 60, RERANK, RERANK),
+        # the cosine of a single number is 1 or -1: one score near 0 in 64 misses the usual 0.99
+        floors={"min_cosine_mean": 0.9},
     ),
-    "tag, names": _of_head("ner", "sentences of WNUT 2017 test", 300, LOOSE, LOOSE),
+    "tag, names": _of_head("ner", "sentences of WNUT 2017 test", 300, NAMES, NAMES),
     "tag, grammar": Subject(
         weights="quire",
         checkpoint=lambda data: packages.quire(),
         run=grammar,
         rows="sentences of SICK with a fault",
         count=40,
-        int8=LOOSE,
-        accurate=LOOSE,
+        int8=GRAMMAR,
+        accurate=GRAMMAR,
     ),
-    "answer": _of_head("answers", "questions of XQuAD", 60, LOOSE, LOOSE),
+    "answer": replace(
+        _of_head("answers", "questions of XQuAD", 60, ANSWER, ANSWER),
+        # on sentences cut in two, which answer nothing, its spans are near ties: 0.961, usual 0.98
+        floors={"min_agreement": 0.93},
+    ),
     "fill, reactions": Subject(
         weights="rxnfp",
         checkpoint=lambda data: packages.rxnfp_mlm(),
@@ -204,8 +219,8 @@ SUBJECTS = {
         rows="reactions composed by us",
         count=120,
         metric="restored",
-        int8=LOOSE,
-        accurate=LOOSE,
+        int8=FILL,
+        accurate=FILL,
     ),
     "fill, antibodies": Subject(
         weights="sapiens",
@@ -214,7 +229,7 @@ SUBJECTS = {
         rows="places in 5 antibodies",
         count=100,
         metric="restored",
-        int8=LOOSE,
-        accurate=LOOSE,
+        int8=FILL,
+        accurate=FILL,
     ),
 }

@@ -3,7 +3,7 @@
 python -m examples.heads DATA FOLDER
 
 DATA holds labelled sets (snli, sentiment_sentences, wnut17, xquad), FOLDER receives one int8
-bundle a head. A bundle's name says how good it is, and the examples print it.
+bundle a head, for the examples to run.
 """
 
 import argparse

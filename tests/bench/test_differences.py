@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import examples
 from bench.differences import COMPARED, DOCUMENT, Difference, compare, line, tolerance_of
 from bench.subjects import SUBJECTS, spearman
 from edgebert.manifest import Level
@@ -23,6 +24,7 @@ ROWS = {
     "tag, names": 60,
     "answer": 20,
 }
+EXAMPLES = (Path(examples.__file__).parent / "README.md").read_text(encoding="utf-8")
 PAGE = [
     row.strip("| ").split(" | ")
     for row in DOCUMENT.read_text(encoding="utf-8").splitlines()
@@ -60,6 +62,13 @@ def test_the_page_is_within_the_stated_tolerances(row: list[str]) -> None:
 def test_the_page_says_which_heads_are_ours() -> None:
     ours = [row[0] for row in PAGE if row[1].startswith("ours")]
     assert set(ours) == {name for name in SUBJECTS if SUBJECTS[name].weights.startswith("ours")}
+
+
+def test_what_our_int8_heads_reach_stands_with_the_examples() -> None:
+    for row in PAGE:
+        if row[1].startswith("ours") and row[3] == Level.INT8:
+            metric, _, reached = row[7].partition(" -> ")
+            assert f"{metric.rsplit(' ', 1)[0]} {float(reached):.2f}" in EXAMPLES
 
 
 def test_scores_that_one_level_lacks_are_not_compared() -> None:
