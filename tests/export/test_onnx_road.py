@@ -4,6 +4,7 @@ The graphs are edgebert's own masked graphs of tiny checkpoints, which have the 
 transformers and optimum give theirs; and a trained tagger as its maker ships it.
 """
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -71,6 +72,32 @@ def test_the_bundle_gives_what_the_native_road_does(
     near, far = Engine.open(tiny_bundle(f"Bert{head}")), Engine.open(folder.parent / "out")
     for a, b in zip(*(raw_outputs(e, texts_of(e)) for e in (near, far)), strict=True):
         assert np.abs(a - b).max() <= FP32_BAR
+
+
+@pytest.mark.parametrize("pooling", [mode for mode in PoolingMode if mode != PoolingMode.POOLER])
+def test_every_pooling_is_that_of_the_given_graphs_states(
+    given: Callable[..., Path], pooling: PoolingMode
+) -> None:
+    report = export(recipe_of(given(), pooling=pooling))
+    assert report.parity.max_abs_diff <= FP32_BAR
+
+
+def test_layers_after_the_pooling_are_refused(given: Callable[..., Path]) -> None:
+    folder = given()
+    modules = [
+        {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}
+    ]
+    modules += [
+        {"idx": place, "name": str(place), "path": f"{place}_{kind}", "type": kind}
+        for place, kind in ((1, "Pooling"), (2, "Normalize"), (3, "Normalize"))
+    ]
+    for module in modules[1:]:
+        module["type"] = f"sentence_transformers.models.{module['type']}"
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text('{"pooling_mode_mean_tokens": true}')
+    with pytest.raises(ExportError, match="layers after the pooling"):
+        export(recipe_of(folder))
 
 
 def test_a_float_graph_becomes_int8(given: Callable[..., Path]) -> None:
