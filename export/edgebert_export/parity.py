@@ -134,9 +134,9 @@ def check_parity(parity: Parity) -> None:
     if misses:
         raise ParityError(
             f"too far from the fp32 model on {parity.texts} texts ({parity.source}): "
-            f"{'; '.join(misses)}. No bundle was written. Try --quantize int8-accurate, give "
-            "texts of your domain with --parity-texts and --calibrate, or state a floor you can "
-            "live with (--min-cosine-mean, --min-cosine, --min-agreement)",
+            f"{'; '.join(misses)}. No bundle was written. Try --quantize int8-accurate (of the "
+            "families that edgebert builds itself), give texts of your domain with --parity-texts "
+            "and, of those families, --calibrate, or state a floor you can live with (--min-cosine-mean, --min-cosine, --min-agreement)",
             parity,
         )
 
