@@ -37,6 +37,7 @@ VERBS = {
     "run": "run a bundle over texts",
     "pack": "put a bundle into one file",
     "unpack": "take a bundle out of its file",
+    "bench": "measure what a bundle costs on this machine",
     "doctor": "say what this machine offers and whether a bundle fits it",
 }
 

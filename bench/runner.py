@@ -1,0 +1,249 @@
+"""Run the benchmark: every row in its own process, in rounds, and write what came out as JSON.
+
+    python -m bench.runner                                     # everything, at most 45 minutes
+    python -m bench.runner --models minilm --rows edgebert-int8,raw-fp32 --quick
+
+A round gives each row one turn (bench/turn.py); which row begins moves on from round to round.
+Batch sizes are chosen before the first round. Ratios are taken within a round, in the report.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import machine
+from bench.prepare import disk_bytes
+from bench.rows import BASELINE, BATCHES, MODELS, ROWS, Model, Row, settings_of
+from bench.turn import TurnFailed, prepare, take
+from bench.workloads import Workload, blocks_of, make_workload, read_sentences
+
+RESULTS = Path(__file__).with_name("results")
+FORMAT = 1
+ROUNDS = 3
+NOISE = 0.05  # share of the machine used by others above which a turn is called disturbed
+QUICK_TEXTS, QUICK_REPEATS = 64, 6
+WORKLOADS = ("latency-16", "latency-128", "latency-512", "request", "throughput", "accuracy")
+Result = dict[str, Any]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what the command line asks for and write it."""
+    asked = _parse(arguments)
+    results = measure(asked.models, asked.rows, asked.workloads, asked.rounds, asked.quick)
+    asked.output.parent.mkdir(parents=True, exist_ok=True)
+    asked.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    show(results)
+    print(f"written: {asked.output}", file=sys.stderr)
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.runner", description=__doc__)
+    parser.add_argument("--models", type=_among(MODELS), default=list(MODELS))
+    parser.add_argument("--rows", type=_among(ROWS), default=list(ROWS))
+    parser.add_argument("--workloads", type=_among(WORKLOADS), default=list(WORKLOADS))
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--quick", action="store_true", help="few texts: whether it works at all")
+    parser.add_argument("--output", type=Path, default=RESULTS / "peers.json")
+    return parser.parse_args(arguments)
+
+
+def _among(known: Sequence[str] | dict[str, Any]) -> Any:
+    def split(text: str) -> list[str]:
+        names = text.split(",")
+        for name in names:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"{name!r}; choose among {', '.join(known)}")
+        return names
+
+    return split
+
+
+def measure(
+    models: Sequence[str], rows: Sequence[str], workloads: Sequence[str], rounds: int, quick: bool
+) -> Result:
+    """Measure rows on models and give the whole result."""
+    begun = time.monotonic()
+    result: Result = {
+        "format": FORMAT,
+        "kind": "peers",
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "quick": quick,
+        "machine": machine.describe(),
+        "rounds": rounds,
+        "models": {
+            name: measure_model(name, MODELS[name], rows, workloads, rounds, quick)
+            for name in models
+        },
+    }
+    result["minutes"] = round((time.monotonic() - begun) / 60, 1)
+    return result
+
+
+def measure_model(
+    name: str,
+    model: Model,
+    rows: Sequence[str],
+    workloads: Sequence[str],
+    rounds: int,
+    quick: bool,
+) -> Result:
+    """Measure rows on one model."""
+    cores = machine.usable_cores()
+    found: dict[str, Result] = {}
+    ready = {}
+    for key in rows:
+        row = ROWS[key]
+        if row.small_only and name != "minilm":
+            continue
+        found[key] = {"label": row.label, "ours": row.ours}
+        try:
+            ready[key] = _make_ready(row, name, model, cores, found[key])
+        except TurnFailed as error:
+            found[key]["failed"] = str(error)
+    count = QUICK_TEXTS if quick else model.texts
+    workload = _texts_of(name, count)
+    for key, turn in ready.items():
+        _choose_batch(ROWS[key], turn, workload, quick, found[key])
+    for number in range(rounds):
+        for key in rotated(list(ready), number):
+            work = work_of(model, workload, workloads, quick, first=number == 0)
+            _take_turn(ready[key], work | {"batch": found[key].get("batch", 1)}, found[key])
+    _compare_vectors(found)
+    return {"label": model.label, "texts": count, "trained": model.trained, "rows": found}
+
+
+def _texts_of(model: str, count: int) -> Workload:
+    _, folder = prepare("optimum", model, "checkpoint")
+    return make_workload(folder / "tokenizer.json", count)
+
+
+def _make_ready(row: Row, name: str, model: Model, cores: int, found: Result) -> tuple[Any, ...]:
+    """Make a row's environment and files; give the fixed arguments of its turns."""
+    if row.missing:
+        raise TurnFailed(row.missing)
+    python, folder = prepare(row.environment, name, row.files)
+    package = machine.installed(python, row.packages)
+    found |= {
+        "versions": package["versions"],
+        "installed_mb": round(package["bytes"] / 1e6, 1),
+        "disk_mb": round(disk_bytes(folder) / 1e6, 1),
+    }
+    return python, row.peer, folder, settings_of(row, model, cores), cores
+
+
+def _choose_batch(
+    row: Row, turn: tuple[Any, ...], workload: Workload, quick: bool, found: Result
+) -> None:
+    *fixed, cores = turn
+    if not row.sized:
+        return
+    sizes = BATCHES[::3] if quick else BATCHES
+    work = {"batches": sizes, "probe": blocks_of(workload.mixed)}
+    try:
+        chosen = take(*fixed, work, cores)
+    except TurnFailed as error:
+        found["failed"] = str(error)
+        return
+    found |= {"batch": chosen["batch"], "batches_s": chosen["batches_s"]}
+
+
+def rotated(names: list[str], number: int) -> list[str]:
+    """Give the order of a round: each begins with another row."""
+    start = number % max(1, len(names))
+    return names[start:] + names[:start]
+
+
+def work_of(
+    model: Model, workload: Workload, workloads: Sequence[str], quick: bool, *, first: bool
+) -> Result:
+    """Give the worker's work in one round; vectors are compared once."""
+    latency = {
+        str(tokens): [min(repeats, QUICK_REPEATS) if quick else repeats, workload.by_length[tokens]]
+        for tokens, repeats in model.repeats.items()
+        if f"latency-{tokens}" in workloads
+    }
+    work: Result = {"latency": latency}
+    if "request" in workloads:
+        work["request"] = workload.request
+    if "throughput" in workloads:
+        work["mixed"] = workload.mixed
+    if "accuracy" in workloads and model.trained and first:
+        work["sentences"] = read_sentences()
+    return work
+
+
+def _take_turn(turn: tuple[Any, ...], work: Result, found: Result) -> None:
+    *fixed, cores = turn
+    if "failed" in found:
+        return
+    try:
+        one = take(*fixed, work, cores)
+    except TurnFailed as error:
+        found["failed"] = str(error)
+        return
+    if "vectors" in one:
+        found["vectors"] = one.pop("vectors")
+    found.setdefault("turns", []).append(_rounded(one))
+
+
+def _rounded(value: Any) -> Any:
+    """Keep five figures: what is behind them is noise."""
+    if isinstance(value, float):
+        return float(f"{value:.5g}")
+    if isinstance(value, dict):
+        return {key: _rounded(part) for key, part in value.items()}
+    return value
+
+
+def _compare_vectors(rows: dict[str, Result]) -> None:
+    """Put each row's cosine to the baseline's vectors in place of its vectors."""
+    vectors = {key: np.array(row.pop("vectors")) for key, row in rows.items() if "vectors" in row}
+    if BASELINE not in vectors:
+        return
+    for key, found in vectors.items():
+        cosines = (found * vectors[BASELINE]).sum(axis=1)
+        rows[key]["cosine"] = {
+            "mean": round(float(cosines.mean()), 6),
+            "min": round(float(cosines.min()), 6),
+        }
+
+
+def show(results: Result) -> None:
+    """Print each row in short, and whether others used the machine meanwhile."""
+    turns = disturbed = 0
+    for name, model in results["models"].items():
+        print(f"\n{name}, {model['texts']} texts")
+        for key, row in model["rows"].items():
+            if "failed" in row:
+                print(f"{key:24} {row['failed']}")
+                continue
+            last = row["turns"][-1]
+            p50 = " ".join(f"{v['p50']:8.2f}" for v in last.get("latency", {}).values())
+            rate = model["texts"] / last["pass_s"] if "pass_s" in last else 0
+            cosine = row.get("cosine", {})
+            print(
+                f"{key:24} ms {p50}  request {last.get('request_ms', 0):7.1f} ms"
+                f"  {rate:7.1f} texts/s (batch {row.get('batch', '-')})"
+                f"  first {last['first_s']:5.2f} s  {last['rss_mb']:5.0f} MB"
+                f"  cos {cosine.get('mean', 0):.4f} {cosine.get('min', 0):.4f}"
+            )
+            turns += len(row["turns"])
+            disturbed += sum(turn["foreign"] > NOISE for turn in row["turns"])
+    if disturbed:
+        print(
+            f"\nWARNING: in {disturbed} of {turns} turns other processes used over {NOISE:.0%} of "
+            "the machine: these figures are not to be trusted",
+            file=sys.stderr,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""The process of one row in one round: it loads, is timed, says what it found, and ends.
+
+Line 1 on stdin names the adapter, the folder, its settings and one text; line 2, sent after the
+first vector is out, holds the work. So nothing of the work is paid for at the cold start. Nothing
+but small parts of the standard library is imported before the adapter.
+"""
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+Embed = Callable[[Sequence[str], int], Any]
+
+
+def main() -> int:
+    """Answer the two lines on stdin with one each."""
+    job = json.loads(sys.stdin.readline())
+    answers = sys.stdout
+    sys.stdout = sys.stderr  # what a library prints must not mix with the answers
+    adapter = import_module(f"bench.peers.{job['peer']}")
+    embed: Embed = adapter.load(Path(job["folder"]), job["settings"])
+    embed([job["text"]], 1)
+    first = {"at": time.monotonic(), "rss_mb": peak_mb()}  # one clock for all processes
+    print(json.dumps(first), file=answers, flush=True)
+    work = json.loads(sys.stdin.readline() or "{}")
+    print(json.dumps(run(embed, work)), file=answers, flush=True)
+    return 0
+
+
+def peak_mb() -> float:
+    """Read the most memory this process ever held, in MB of 10^6 bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+
+
+def run(embed: Embed, work: dict[str, Any]) -> dict[str, Any]:
+    """Do what the work asks for, each part timed from strings to vectors.
+
+    Args:
+        embed: of the adapter.
+        work: `batch`, or `batches` to try on `probe`; `latency` as tokens -> [repeats, texts];
+            `request` and `mixed` as texts; `sentences` whose vectors are wanted. All optional.
+    """
+    found: dict[str, Any] = {}
+    batch = work.get("batch") or _best_batch(embed, work, found)
+    for tokens, (repeats, texts) in work.get("latency", {}).items():
+        found.setdefault("latency", {})[tokens] = time_singles(embed, texts, repeats)
+    if "request" in work:
+        embed(work["request"], batch)
+        times = [_timed(embed, work["request"], batch) for _ in range(5)]
+        found["request_ms"] = sorted(times)[2] * 1000
+    if "mixed" in work:
+        found["first_pass_s"] = _timed(embed, work["mixed"], batch)
+        found["pass_s"] = _timed(embed, work["mixed"], batch)
+        found["rss_after_mb"] = peak_mb()
+    if "sentences" in work:
+        found["vectors"] = [
+            [round(float(x), 7) for x in row] for row in embed(work["sentences"], 1)
+        ]
+    return found
+
+
+def _best_batch(embed: Embed, work: dict[str, Any], found: dict[str, Any]) -> int:
+    """Try batch sizes twice each and keep the quickest; the first try warms up."""
+    seconds = {}
+    for size in work.get("batches", ()):
+        seconds[size] = min(_timed(embed, work["probe"], size) for _ in range(2))
+    found["batches_s"] = {str(size): round(value, 4) for size, value in seconds.items()}
+    found["batch"] = min(seconds, key=lambda size: seconds[size]) if seconds else 1
+    return int(found["batch"])
+
+
+def time_singles(embed: Embed, texts: list[str], repeats: int) -> dict[str, float]:
+    """Time one text at a time; the first eighth of the runs warms up and is not counted.
+
+    Returns:
+        p50 and p99 in ms, and n, how many runs they rest on.
+    """
+    times = []
+    for number in range(repeats + max(2, repeats // 8)):
+        times.append(_timed(embed, [texts[number % len(texts)]], 1) * 1000)
+    counted = sorted(times[-repeats:])
+    last = min(repeats - 1, int(0.99 * repeats))
+    return {"p50": counted[repeats // 2], "p99": counted[last], "n": repeats}
+
+
+def _timed(embed: Embed, texts: list[str], batch: int) -> float:
+    start = time.perf_counter()
+    embed(texts, batch)
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    sys.exit(main())
