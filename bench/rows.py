@@ -62,9 +62,9 @@ LEAN = ("numpy", "onnxruntime", "tokenizers")
 OPENVINO = ("numpy", "openvino", "tokenizers")
 CT2 = ("numpy", "ctranslate2", "tokenizers")
 TORCH = ("torch", "transformers")
-# "threads" 0 stands for all cores and 1 for one; the runner fills it in, and "workers" likewise
-ALL = {"threads": 0}
-EACH = {"threads": 1, "workers": 0}
+CORES = "cores"  # in settings, stands for how many the machine has
+ALL = {"threads": CORES}
+EACH = {"threads": 1, "workers": CORES}
 BF16 = {"file": "model.onnx", "precision": "bf16"}
 OV_INT8 = {"file": "model.xml", "precision": "bf16"}  # what int8 leaves, in OpenVINO's best
 
@@ -207,10 +207,6 @@ ROWS: dict[str, Row] = {
 }
 
 
-def settings_of(row: Row, model: Model, cores: int) -> dict[str, Any]:
-    """Give a row's settings on a machine of some cores, and what its adapter must know."""
-    settings = {"hidden": model.hidden} | dict(row.settings)
-    for key in ("threads", "workers"):
-        if settings.get(key) == 0:
-            settings[key] = cores
-    return settings
+def on_cores(settings: Mapping[str, Any], cores: int) -> dict[str, Any]:
+    """Fill in how many cores there are."""
+    return {name: cores if value == CORES else value for name, value in settings.items()}

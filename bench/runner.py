@@ -11,7 +11,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import numpy as np
 
 from bench import machine
 from bench.prepare import disk_bytes
-from bench.rows import BASELINE, BATCHES, MODELS, ROWS, Model, Row, settings_of
+from bench.rows import BASELINE, BATCHES, MODELS, ROWS, Model, Row, on_cores
 from bench.turn import TurnFailed, prepare, take
 from bench.workloads import Workload, blocks_of, make_workload, read_sentences
 
@@ -116,6 +116,7 @@ def measure_model(
         for key in rotated(list(ready), number):
             work = work_of(model, workload, workloads, quick, first=number == 0)
             _take_turn(ready[key], work | {"batch": found[key].get("batch", 1)}, found[key])
+            print(f"{name}, round {number + 1}: {key}", file=sys.stderr)
     _compare_vectors(found)
     return {"label": model.label, "texts": count, "trained": model.trained, "rows": found}
 
@@ -136,7 +137,13 @@ def _make_ready(row: Row, name: str, model: Model, cores: int, found: Result) ->
         "installed_mb": round(package["bytes"] / 1e6, 1),
         "disk_mb": round(disk_bytes(folder) / 1e6, 1),
     }
-    return python, row.peer, folder, settings_of(row, model, cores), cores
+    return (
+        python,
+        row.peer,
+        folder,
+        on_cores({"hidden": model.hidden} | dict(row.settings), cores),
+        cores,
+    )
 
 
 def _choose_batch(
@@ -191,15 +198,17 @@ def _take_turn(turn: tuple[Any, ...], work: Result, found: Result) -> None:
         return
     if "vectors" in one:
         found["vectors"] = one.pop("vectors")
-    found.setdefault("turns", []).append(_rounded(one))
+    found.setdefault("turns", []).append(rounded(one))
 
 
-def _rounded(value: Any) -> Any:
-    """Keep five figures: what is behind them is noise."""
+def rounded(value: Any) -> Any:
+    """Keep five figures of every number in a JSON value: what is behind them is noise."""
     if isinstance(value, float):
         return float(f"{value:.5g}")
     if isinstance(value, dict):
-        return {key: _rounded(part) for key, part in value.items()}
+        return {key: rounded(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [rounded(part) for part in value]
     return value
 
 
@@ -218,7 +227,6 @@ def _compare_vectors(rows: dict[str, Result]) -> None:
 
 def show(results: Result) -> None:
     """Print each row in short, and whether others used the machine meanwhile."""
-    turns = disturbed = 0
     for name, model in results["models"].items():
         print(f"\n{name}, {model['texts']} texts")
         for key, row in model["rows"].items():
@@ -235,12 +243,17 @@ def show(results: Result) -> None:
                 f"  first {last['first_s']:5.2f} s  {last['rss_mb']:5.0f} MB"
                 f"  cos {cosine.get('mean', 0):.4f} {cosine.get('min', 0):.4f}"
             )
-            turns += len(row["turns"])
-            disturbed += sum(turn["foreign"] > NOISE for turn in row["turns"])
+        warn_of_noise(model["rows"].values())
+
+
+def warn_of_noise(rows: Iterable[Result]) -> None:
+    """Say on stderr if other processes used the machine in some turns."""
+    shares = [turn["foreign"] for row in rows for turn in row.get("turns", ())]
+    disturbed = sum(share > NOISE for share in shares)
     if disturbed:
         print(
-            f"\nWARNING: in {disturbed} of {turns} turns other processes used over {NOISE:.0%} of "
-            "the machine: these figures are not to be trusted",
+            f"WARNING: in {disturbed} of {len(shares)} turns other processes used over {NOISE:.0%} "
+            "of the machine: these figures are not to be trusted",
             file=sys.stderr,
         )
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 Embed = Callable[[Sequence[str], int], Any]
+PASSES_S = 0.5
 
 
 def main() -> int:
@@ -55,7 +56,7 @@ def run(embed: Embed, work: dict[str, Any]) -> dict[str, Any]:
         found["request_ms"] = sorted(times)[2] * 1000
     if "mixed" in work:
         found["first_pass_s"] = _timed(embed, work["mixed"], batch)
-        found["pass_s"] = _timed(embed, work["mixed"], batch)
+        found["pass_s"] = time_passes(embed, work["mixed"], batch)
         found["rss_after_mb"] = peak_mb()
     if "sentences" in work:
         found["vectors"] = [
@@ -86,6 +87,14 @@ def time_singles(embed: Embed, texts: list[str], repeats: int) -> dict[str, floa
     counted = sorted(times[-repeats:])
     last = min(repeats - 1, int(0.99 * repeats))
     return {"p50": counted[repeats // 2], "p99": counted[last], "n": repeats}
+
+
+def time_passes(embed: Embed, texts: list[str], batch: int) -> float:
+    """Time the whole list: once if that is long enough, else often and the median."""
+    times: list[float] = []
+    while sum(times) < PASSES_S:
+        times.append(_timed(embed, texts, batch))
+    return sorted(times)[len(times) // 2]
 
 
 def _timed(embed: Embed, texts: list[str], batch: int) -> float:
