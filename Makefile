@@ -6,7 +6,7 @@ DEMO = .venv-demo
 TEST = .venv-test
 BARE = .venv-bare
 
-.PHONY: demo test lint bare-test clean
+.PHONY: demo test lint bare-test bench clean
 
 demo: $(DEMO)/ready
 	@$(DEMO)/bin/python -m examples.demo
@@ -24,7 +24,16 @@ lint: $(TEST)/ready
 bare-test: $(BARE)/ready
 	@rm -rf $(BARE)/copy && mkdir $(BARE)/copy && cp -r pyproject.toml tests $(BARE)/copy
 	cd $(BARE)/copy && ../bin/python -m pytest -m "not export and not oracle and not realmodel" \
-	    --ignore=tests/export --ignore=tests/test_architecture.py
+	    --ignore=tests/export --ignore=tests/bench --ignore=tests/examples \
+	    --ignore=tests/test_architecture.py
+
+# every peer in a venv of its own: gigabytes and minutes the first time; then an hour of a quiet machine
+bench: $(DEMO)/ready
+	-$(DEMO)/bin/python -m bench.environments
+	$(DEMO)/bin/python -m bench.runner
+	$(DEMO)/bin/python -m bench.levers
+	$(DEMO)/bin/python -m bench.scaling
+	$(DEMO)/bin/python -m bench.report
 
 $(DEMO)/ready: pyproject.toml
 	@echo "making $(DEMO): edgebert[export], no torch"

@@ -117,4 +117,5 @@ def _padded(folder: Path, manifest: Manifest, settings: Mapping[str, Any]) -> Em
         return states
 
     tokenizer = open_tokenizer(folder / "tokenizer.json")
+    tokenizer.enable_truncation(manifest.max_tokens)
     return make_embed(tokenizer, hidden, settings.get("threads", 1))

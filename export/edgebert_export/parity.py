@@ -136,7 +136,8 @@ def check_parity(parity: Parity) -> None:
             f"too far from the fp32 model on {parity.texts} texts ({parity.source}): "
             f"{'; '.join(misses)}. No bundle was written. Try --quantize int8-accurate (of the "
             "families that edgebert builds itself), give texts of your domain with --parity-texts "
-            "and, of those families, --calibrate, or state a floor you can live with (--min-cosine-mean, --min-cosine, --min-agreement)",
+            "and, of those families, --calibrate, or state a floor you can live "
+            "with (--min-cosine-mean, --min-cosine, --min-agreement)",
             parity,
         )
 

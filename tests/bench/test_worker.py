@@ -1,0 +1,74 @@
+"""What a row's process does with its work, on a function that only counts."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.worker import run, time_singles
+from tests.conftest import ROOT
+
+
+class Counting:
+    """Embeds nothing, remembers its calls, and is quickest with one batch size."""
+
+    def __init__(self, quickest: int = 4) -> None:
+        self.calls: list[tuple[int, int]] = []
+        self.quickest = quickest
+
+    def __call__(self, texts: Sequence[str], batch: int) -> list[list[float]]:
+        self.calls.append((len(texts), batch))
+        time.sleep(0.001 if batch == self.quickest else 0.005)
+        return [[0.6, 0.8] for _ in texts]
+
+
+def test_the_quickest_batch_size_is_chosen() -> None:
+    assert run(Counting(), {"batches": [1, 4, 32], "probe": ["a"] * 8})["batch"] == 4
+
+
+def test_a_batch_size_that_is_given_is_used() -> None:
+    embed = Counting()
+    found = run(embed, {"batch": 2, "mixed": ["a", "b", "c"]})
+    assert set(embed.calls) == {(3, 2)}
+    assert found["pass_s"] > 0
+    assert found["first_pass_s"] > 0
+
+
+def test_single_texts_are_warmed_up_and_counted() -> None:
+    embed = Counting()
+    found = time_singles(embed, ["a", "b"], 16)
+    assert found["n"] == 16
+    assert len(embed.calls) == 18
+    assert 1 <= found["p50"] <= found["p99"]
+
+
+def test_vectors_are_given_where_sentences_are() -> None:
+    assert run(Counting(), {"batch": 1, "sentences": ["a", "b"]})["vectors"] == [[0.6, 0.8]] * 2
+
+
+def test_a_request_is_timed_after_a_warm_up() -> None:
+    embed = Counting()
+    assert run(embed, {"batch": 1, "request": ["a"] * 3})["request_ms"] >= 1
+    assert len(embed.calls) == 6
+
+
+def test_the_process_answers_with_the_first_vector_and_the_work(tiny: Path) -> None:
+    folder = str(tiny / "tiny-embed")
+    job = {"peer": "edgebert_bundle", "folder": folder, "settings": {}, "text": "the train"}
+    work = {"batch": 1, "latency": {"16": [4, ["the train to seoul"]]}}
+    start = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.worker"],
+        input=f"{json.dumps(job)}\n{json.dumps(work)}\n",
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+        check=True,
+    )
+    first, found = map(json.loads, done.stdout.splitlines())
+    assert start < first["at"] < time.monotonic()
+    assert first["rss_mb"] > 10
+    assert found["latency"]["16"]["n"] == 4
