@@ -18,8 +18,9 @@ from typing import Any
 from bench import machine
 from bench.rows import CORES, MODELS, on_cores
 from bench.runner import FORMAT, RESULTS, ROUNDS, rotated, rounded, warn_of_noise, work_of
-from bench.turn import TurnFailed, prepare, take
+from bench.turn import Start, TurnFailed, prepare, take
 from bench.workloads import make_workload
+from edgebert.config import usable_cores
 
 PEER, ENVIRONMENT = "edgebert_levers", "onnxruntime"
 DYNAMIC, STATIC = "bundle-int8", "bundle-int8-static"
@@ -79,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def measure(name: str, rounds: int, quick: bool) -> dict[str, Any]:
     """Measure every lever on one model, in rounds."""
-    model, cores = MODELS[name], machine.usable_cores()
+    model, cores = MODELS[name], usable_cores()
     _, checkpoint = prepare("optimum", name, "checkpoint")
     texts = 64 if quick else model.texts
     workload = make_workload(checkpoint / "tokenizer.json", texts)
@@ -93,7 +94,7 @@ def measure(name: str, rounds: int, quick: bool) -> dict[str, Any]:
             settings = on_cores(chosen, cores)
             try:
                 python, folder = prepare(ENVIRONMENT, name, files)
-                turn = rounded(take(python, PEER, folder, settings, work, cores))
+                turn = rounded(take(Start(python, PEER, folder, settings, cores), work))
             except TurnFailed as error:
                 found[key]["failed"] = str(error)
                 continue

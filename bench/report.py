@@ -53,7 +53,8 @@ def load(folder: Path = RESULTS) -> dict[str, Result]:
 
 def render(results: Mapping[str, Result]) -> dict[Path, str]:
     """Make every file that the results give: the page, and the charts that it shows."""
-    sections, charts = [METHOD.read_text(encoding="utf-8")], {}
+    sections = [METHOD.read_text(encoding="utf-8")]
+    charts: dict[Path, str] = {}
     if not results:
         sections.append("No results are committed yet.\n")
     for name, result in results.items():
@@ -65,7 +66,7 @@ def render(results: Mapping[str, Result]) -> dict[Path, str]:
 
 def _peers(name: str, result: Result) -> tuple[str, dict[str, str]]:
     parts = [f"## Peers\n\n{_machine(result)}"]
-    charts = {}
+    charts: dict[str, str] = {}
     for key, model in result["models"].items():
         rows, texts = model["rows"], model["texts"]
         count, turns = disturbed(rows, NOISE)
@@ -235,7 +236,7 @@ def _scaling(name: str, result: Result) -> tuple[str, dict[str, str]]:
         ]
         charts[f"{name}-{what}.svg"] = curves(f"{result['model']}: {y} by {x}", lines, x, y)
     shown = "\n".join(f"![{file}](../bench/results/{file})\n" for file in charts)
-    lines = [
+    listed = [
         [
             row["label"],
             f"{one['texts']:,}",
@@ -247,7 +248,7 @@ def _scaling(name: str, result: Result) -> tuple[str, dict[str, str]]:
         for one in row["texts"]
     ]
     heads = ["row", "texts", "texts/s", "microseconds a token", "peak memory, MB"]
-    return f"## Scaling\n\n{_machine(result)}\n{shown}\n" + _table(heads, lines), charts
+    return f"## Scaling\n\n{_machine(result)}\n{shown}\n" + _table(heads, listed), charts
 
 
 def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -38,23 +38,30 @@ class Model:
     hidden: int
     trained: bool  # accuracy means something
     texts: int  # of the throughput
+    probe: int  # blocks of 32 of them that batch sizes are tried on
     repeats: Mapping[int, int]  # tokens -> runs in one round
 
 
 MODELS = {
-    "minilm": Model("all-MiniLM-L6-v2 (6 x 384)", 384, True, 2000, {16: 200, 128: 60, 512: 24}),
+    "minilm": Model("all-MiniLM-L6-v2 (6 x 384)", 384, True, 2000, 4, {16: 200, 128: 60, 512: 24}),
     "distilbert-base": Model(
         "distilbert-base shape (6 x 768), random weights",
         768,
         False,
         300,
+        2,
         {16: 60, 128: 24, 512: 10},
     ),
     "bert-base": Model(
-        "bert-base shape (12 x 768), random weights", 768, False, 200, {16: 40, 128: 16, 512: 8}
+        "bert-base shape (12 x 768), random weights", 768, False, 200, 2, {16: 40, 128: 16, 512: 8}
     ),
     "roberta-base": Model(
-        "roberta-base shape (12 x 768), random weights", 768, False, 200, {16: 40, 128: 16, 512: 8}
+        "roberta-base shape (12 x 768), random weights",
+        768,
+        False,
+        200,
+        2,
+        {16: 40, 128: 16, 512: 8},
     ),
 }
 

@@ -21,8 +21,9 @@ import numpy as np
 from bench import machine
 from bench.prepare import disk_bytes
 from bench.rows import BASELINE, BATCHES, MODELS, ROWS, Model, Row, on_cores
-from bench.turn import TurnFailed, prepare, take
+from bench.turn import Start, TurnFailed, prepare, take
 from bench.workloads import Workload, blocks_of, make_workload, read_sentences
+from edgebert.config import usable_cores
 
 RESULTS = Path(__file__).with_name("results")
 FORMAT = 1
@@ -96,7 +97,7 @@ def measure_model(
     quick: bool,
 ) -> Result:
     """Measure rows on one model."""
-    cores = machine.usable_cores()
+    cores = usable_cores()
     found: dict[str, Result] = {}
     ready = {}
     for key in rows:
@@ -111,7 +112,8 @@ def measure_model(
     count = QUICK_TEXTS if quick else model.texts
     workload = _texts_of(name, count)
     for key, turn in ready.items():
-        _choose_batch(ROWS[key], turn, workload, quick, found[key])
+        _choose_batch(ROWS[key], turn, blocks_of(workload.mixed, model.probe), quick, found[key])
+        print(f"{name}, batch of {key}: {found[key].get('batch', 'its own')}", file=sys.stderr)
     for number in range(rounds):
         for key in rotated(list(ready), number):
             work = work_of(model, workload, workloads, quick, first=number == 0)
@@ -126,36 +128,29 @@ def _texts_of(model: str, count: int) -> Workload:
     return make_workload(folder / "tokenizer.json", count)
 
 
-def _make_ready(row: Row, name: str, model: Model, cores: int, found: Result) -> tuple[Any, ...]:
-    """Make a row's environment and files; give the fixed arguments of its turns."""
+def _make_ready(row: Row, name: str, model: Model, cores: int, found: Result) -> Start:
+    """Make a row's environment and files; say how its process starts."""
     if row.missing:
         raise TurnFailed(row.missing)
     python, folder = prepare(row.environment, name, row.files)
     package = machine.installed(python, row.packages)
+    settings = on_cores({"hidden": model.hidden} | dict(row.settings), cores)
     found |= {
+        "settings": settings,
         "versions": package["versions"],
         "installed_mb": round(package["bytes"] / 1e6, 1),
         "disk_mb": round(disk_bytes(folder) / 1e6, 1),
     }
-    return (
-        python,
-        row.peer,
-        folder,
-        on_cores({"hidden": model.hidden} | dict(row.settings), cores),
-        cores,
-    )
+    return Start(python, row.peer, folder, settings, cores)
 
 
-def _choose_batch(
-    row: Row, turn: tuple[Any, ...], workload: Workload, quick: bool, found: Result
-) -> None:
-    *fixed, cores = turn
+def _choose_batch(row: Row, start: Start, probe: list[str], quick: bool, found: Result) -> None:
     if not row.sized:
         return
     sizes = BATCHES[::3] if quick else BATCHES
-    work = {"batches": sizes, "probe": blocks_of(workload.mixed)}
+    work = {"batches": sizes, "probe": probe}
     try:
-        chosen = take(*fixed, work, cores)
+        chosen = take(start, work)
     except TurnFailed as error:
         found["failed"] = str(error)
         return
@@ -187,12 +182,11 @@ def work_of(
     return work
 
 
-def _take_turn(turn: tuple[Any, ...], work: Result, found: Result) -> None:
-    *fixed, cores = turn
+def _take_turn(start: Start, work: Result, found: Result) -> None:
     if "failed" in found:
         return
     try:
-        one = take(*fixed, work, cores)
+        one = take(start, work)
     except TurnFailed as error:
         found["failed"] = str(error)
         return

@@ -20,8 +20,9 @@ from typing import Any
 from bench import machine
 from bench.rows import MODELS, ROWS, Row, on_cores
 from bench.runner import FORMAT, RESULTS, rounded
-from bench.turn import TurnFailed, prepare, take
+from bench.turn import Start, TurnFailed, prepare, take
 from bench.workloads import SEED, make_texts, mixed_lengths, words_of
+from edgebert.config import usable_cores
 
 MODEL = "minilm"
 COMPARED = (
@@ -70,9 +71,11 @@ def measure(row: Row, most: int) -> dict[str, Any]:
         def turn(work: dict[str, Any], cores: int) -> dict[str, Any]:
             settings = on_cores(row.settings, cores)
             with only_cores(cores):
-                return take(python, row.peer, folder, settings, {"batch": BATCH} | work, cores)
+                return take(
+                    Start(python, row.peer, folder, settings, cores), {"batch": BATCH} | work
+                )
 
-        cores = machine.usable_cores()
+        cores = usable_cores()
         limit = most if row.ours else min(most, SLOW_MOST)
         counts = [count for count in COUNTS if count <= limit]
         found["texts"] = [_list_point(turn, words, count, cores) for count in counts]

@@ -7,6 +7,7 @@ spin and none of its memory is held. (Two pools of spinning threads ruin each ot
 import json
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,17 @@ class TurnFailed(Exception):
     """A row could not be measured; the message says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a row's process is started."""
+
+    python: Path  # of the row's environment
+    peer: str  # module of bench.peers
+    folder: Path  # what the adapter opens
+    settings: dict[str, Any]  # for the adapter
+    cores: int  # of this machine
+
+
 def prepare(environment: str, model: str, files: str) -> tuple[Path, Path]:
     """Make a row's environment and files, and give its Python and its folder.
 
@@ -34,23 +46,12 @@ def prepare(environment: str, model: str, files: str) -> tuple[Path, Path]:
         raise TurnFailed(str(error)) from error
 
 
-def take(
-    python: Path,
-    peer: str,
-    folder: Path,
-    settings: dict[str, Any],
-    work: dict[str, Any],
-    cores: int,
-) -> dict[str, Any]:
+def take(start: Start, work: dict[str, Any]) -> dict[str, Any]:
     """Run one turn.
 
     Args:
-        python: of the row's environment.
-        peer: module of bench.peers.
-        folder: what the adapter opens.
-        settings: for the adapter.
+        start: how.
         work: for the worker, see `bench.worker.run`; empty for the cold start alone.
-        cores: of this machine.
 
     Returns:
         What the worker found, and `first_s` (process start to first vector), `rss_mb` (peak until
@@ -59,8 +60,24 @@ def take(
     Raises:
         TurnFailed: the process failed or took too long.
     """
-    job = {"peer": peer, "folder": str(folder), "settings": settings, "text": FIRST_TEXT}
-    before, start = Clock.now(), time.monotonic()
+    job = {
+        "peer": start.peer,
+        "folder": str(start.folder),
+        "settings": start.settings,
+        "text": FIRST_TEXT,
+    }
+    before, begun = Clock.now(), time.monotonic()
+    first, found = _talk(start.python, f"{json.dumps(job)}\n{json.dumps(work)}\n")
+    outside = {
+        "first_s": first["at"] - begun,
+        "rss_mb": first["rss_mb"],
+        "foreign": foreign_share(before, Clock.now(), start.cores),
+    }
+    return {**found, **outside}
+
+
+def _talk(python: Path, lines: str) -> list[dict[str, Any]]:
+    """Start a worker, say all there is to say, and wait for its answers."""
     process = subprocess.Popen(
         [str(python), "-m", "bench.worker"],
         stdin=subprocess.PIPE,
@@ -71,17 +88,11 @@ def take(
         env=offline(),
     )
     try:
-        out, err = process.communicate(f"{json.dumps(job)}\n{json.dumps(work)}\n", SECONDS)
+        out, err = process.communicate(lines, SECONDS)
     except subprocess.TimeoutExpired as error:
         process.kill()
         process.communicate()
         raise TurnFailed(f"took over {SECONDS} s") from error
     if process.returncode:
         raise TurnFailed(last_words(err) or f"exit {process.returncode}")
-    first, found = map(json.loads, out.splitlines())
-    outside = {
-        "first_s": first["at"] - start,
-        "rss_mb": first["rss_mb"],
-        "foreign": foreign_share(before, Clock.now(), cores),
-    }
-    return {**found, **outside}
+    return [json.loads(line) for line in out.splitlines()]

@@ -85,7 +85,7 @@ def read_sentences() -> list[str]:
     return SENTENCES.read_text(encoding="utf-8").splitlines()
 
 
-def blocks_of(texts: list[str], size: int = 32, count: int = 6) -> list[str]:
+def blocks_of(texts: list[str], count: int, size: int = 32) -> list[str]:
     """Take runs of neighbours out of the texts sorted by length.
 
     A random sample would be padded more than the whole list is, and favour small batches.
@@ -93,5 +93,5 @@ def blocks_of(texts: list[str], size: int = 32, count: int = 6) -> list[str]:
     ordered = sorted(texts, key=len)
     if len(ordered) <= size * count:
         return ordered
-    starts = np.linspace(0, len(ordered) - size, count).astype(int)
+    starts = ((np.arange(count) + 0.5) / count * (len(ordered) - size)).astype(int)
     return [text for start in starts for text in ordered[start : start + size]]

@@ -30,6 +30,6 @@ def tiny_model(tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> s
     }.items():
         shutil.copytree(tiny / bundle, tmp_path / "models" / "tiny" / files)
     shutil.copytree(tiny / "tiny-embed", tmp_path / "models" / "tiny" / "bundle-fp32")
-    model = Model("tiny", 32, True, 20, {16: 4, 128: 4, 512: 4})
+    model = Model("tiny", 32, True, 20, 2, {16: 4, 128: 4, 512: 4})
     monkeypatch.setitem(MODELS, "tiny", model)
     return "tiny"

@@ -1,11 +1,13 @@
 """The page is what the results make, and says what it must: noise, failures, the best peer."""
 
+import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.report import PAGE, load, render
+from bench.report import PAGE, ROOT, load, render
 
 MACHINE = {
     "cpu": "A CPU",
@@ -156,3 +158,13 @@ def test_results_are_read_by_name(tmp_path: Path) -> None:
     (tmp_path / "one.json").write_text('{"kind": "peers"}')
     (tmp_path / "chart.svg").write_text("<svg/>")
     assert load(tmp_path) == {"one": {"kind": "peers"}}
+
+
+def test_the_pages_commands_are_what_make_runs() -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", "bench"], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    for module in ("environments", "runner", "levers", "scaling", "report"):
+        assert f"-m bench.{module}" in done.stdout
+        assert find_spec(f"bench.{module}")

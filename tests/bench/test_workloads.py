@@ -73,10 +73,10 @@ def test_sentences_of_the_accuracy_were_used_for_no_calibration() -> None:
 
 def test_blocks_are_neighbours_in_length() -> None:
     texts = ["a" * length for length in range(1000)]
-    blocks = blocks_of(texts, size=10, count=3)
-    assert [len(text) for text in blocks[:10]] == list(range(10))
-    assert [len(text) for text in blocks[-10:]] == list(range(990, 1000))
+    blocks = blocks_of(texts, 3, size=10)
+    assert [len(text) for text in blocks[:10]] == list(range(165, 175))
+    assert [len(text) for text in blocks[-10:]] == list(range(825, 835))
 
 
 def test_a_short_list_is_its_own_sample() -> None:
-    assert blocks_of(["bb", "a"]) == ["a", "bb"]
+    assert blocks_of(["bb", "a"], 3) == ["a", "bb"]
