@@ -29,7 +29,7 @@ RESULTS = Path(__file__).with_name("results")
 FORMAT = 1
 ROUNDS = 3
 NOISE = 0.05  # share of the machine used by others above which a turn is called disturbed
-QUICK_TEXTS, QUICK_REPEATS = 64, 6
+QUICK_TEXTS, QUICK_REPEATS, QUICK_BATCH = 64, 6, 8
 WORKLOADS = ("latency-16", "latency-128", "latency-512", "request", "throughput", "accuracy")
 Result = dict[str, Any]
 
@@ -147,10 +147,11 @@ def _make_ready(row: Row, name: str, model: Model, cores: int, found: Result) ->
 def _choose_batch(row: Row, start: Start, probe: list[str], quick: bool, found: Result) -> None:
     if not row.sized:
         return
-    sizes = BATCHES[::3] if quick else BATCHES
-    work = {"batches": sizes, "probe": probe}
+    if quick:
+        found["batch"] = QUICK_BATCH
+        return
     try:
-        chosen = take(start, work)
+        chosen = take(start, {"batches": BATCHES, "probe": probe})
     except TurnFailed as error:
         found["failed"] = str(error)
         return
