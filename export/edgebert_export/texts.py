@@ -95,11 +95,34 @@ SENTENCES = (
     "WARNING: DO NOT OPEN WHILE THE MACHINE IS RUNNING!!!",
 )
 
+BUILT_IN = "built-in sentences"
+# Calibrated on besides, never measured on: one or two words move the first tokens' activations
+# further than sentences do. Least cosine of MiniLM int8 on 400 requests of up to four words
+# 0.9915, without them 0.9895; with static scales 0.9867 and 0.9633.
+SHORT_SENTENCES = (
+    "Hello!",
+    "No, thanks.",
+    "OK",
+    "Good morning",
+    "What?",
+    "Help me please",
+    "I agree.",
+    "Next week",
+    "Sure thing",
+    "Why not?",
+    "Two, please.",
+    "See you soon!",
+    "Sorry!",
+    "Great job!",
+    "Maybe later",
+    "Tell me more",
+)
+
 
 def default_texts(files: TokenizerFiles, seed: int) -> tuple[list[str], str]:
     """Choose texts that suit a tokenizer, and say what they are."""
     if unknown_share(files, SENTENCES) <= UNKNOWN_SHARE:
-        return list(SENTENCES), "built-in sentences"
+        return list(SENTENCES), BUILT_IN
     return random_texts(files, seed), "random strings of the vocabulary"
 
 
@@ -188,7 +211,9 @@ def calibration_rows(files: TokenizerFiles, path: Path | None, limit: int) -> li
         path: the user's texts, one a line.
         limit: the bundle's, in tokens.
     """
-    texts, _ = choose_texts(None, files)
+    texts, origin = choose_texts(None, files)
+    if origin == BUILT_IN:
+        texts += SHORT_SENTENCES
     if path is not None:
         texts += choose_texts(path, files)[0][:CALIBRATION_TEXTS]
     rows = [row.ids[:limit] for row in files.tokenizer.encode_batch_fast(texts)]
