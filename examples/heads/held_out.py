@@ -43,7 +43,7 @@ def classify(bundle: Path, rows: Sequence[Row], labels: Sequence[str]) -> Outcom
 def tag(bundle: Path, rows: Sequence[Row], labels: Sequence[str]) -> Outcome:
     """F1 of whole entities, place and type both right (CoNLL 2003), and their scores."""
     found = TokenClassifier.load(bundle).tag([row.text for row in rows], aggregation="first")
-    scores = {
+    scores: dict[Hashable, float] = {
         (n, each.start, each.end, each.entity): each.score
         for n, result in enumerate(found)
         for each in result.entities
