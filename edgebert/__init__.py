@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from edgebert.bundle import Bundle
     from edgebert.config import RuntimeConfig
     from edgebert.errors import EdgebertError
+    from edgebert.learn.learner import Learner
     from edgebert.loading import load
     from edgebert.manifest import Manifest
     from edgebert.tasks.answer import QuestionAnswerer
@@ -33,6 +34,7 @@ _HOMES = {
     "Classifier": "edgebert.tasks.classify",
     "EdgebertError": "edgebert.errors",
     "Embedder": "edgebert.tasks.embed",
+    "Learner": "edgebert.learn.learner",
     "Manifest": "edgebert.manifest",
     "MaskFiller": "edgebert.tasks.fill",
     "QuestionAnswerer": "edgebert.tasks.answer",
@@ -52,6 +54,7 @@ __all__ = [
     "Classifier",
     "EdgebertError",
     "Embedder",
+    "Learner",
     "Manifest",
     "MaskFiller",
     "QuestionAnswerer",

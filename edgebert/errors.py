@@ -66,3 +66,7 @@ class InferenceError(EdgebertError):
 
 class MissingExtraError(EdgebertError, ImportError):
     """An optional dependency is not installed; the message names the pip line."""
+
+
+class LearnError(EdgebertError):
+    """A learner cannot do this: unknown label, another encoder, a damaged state file."""

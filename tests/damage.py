@@ -14,6 +14,12 @@ from edgebert.manifest import UNSIGNED, with_own_hash
 MANIFEST = "edgebert.json"
 
 
+def file_names(folder: Path) -> list[str]:
+    """Name every file in a folder, those of its subfolders with a slash, in sorted order."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path.relative_to(folder).as_posix() for path in files)
+
+
 def edit_manifest(folder: Path, edit: Callable[[dict[str, Any]], None]) -> Path:
     """Change the manifest's values in place; returns the folder."""
     path = folder / MANIFEST

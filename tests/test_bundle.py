@@ -19,10 +19,10 @@ from edgebert.bundle import (
     seal,
 )
 from edgebert.errors import BundleFormatError, BundleVersionError
-from tests.damage import MANIFEST, edit_manifest, put_file
+from tests.damage import MANIFEST, edit_manifest, file_names, put_file
 from tests.make_tiny import DATA
 
-FILES = sorted(path.name for path in (DATA / "tiny-embed").iterdir() if path.name != MANIFEST)
+FILES = [name for name in file_names(DATA / "tiny-embed") if name != MANIFEST]
 OUTSIDE = (
     "../x",
     "/x",
@@ -137,10 +137,10 @@ def test_a_listed_path_that_leaves_the_folder_is_refused(copied: Copied, name: s
 
 def test_a_file_may_stand_in_a_subfolder_and_is_checked_there(copied: Copied) -> None:
     folder = copied()
-    (folder / "1_Pooling").mkdir()
-    put_file(folder, "1_Pooling/config.json", b"{}")
-    assert Bundle.open(folder).file("1_Pooling/config.json").read_bytes() == b"{}"
-    (folder / "1_Pooling/config.json").write_bytes(b"[]")
+    (folder / "2_Extra").mkdir()
+    put_file(folder, "2_Extra/config.json", b"{}")
+    assert Bundle.open(folder).file("2_Extra/config.json").read_bytes() == b"{}"
+    (folder / "2_Extra/config.json").write_bytes(b"[]")
     with pytest.raises(BundleFormatError, match=r"config\.json: is damaged"):
         Bundle.open(folder)
 
@@ -148,8 +148,8 @@ def test_a_file_may_stand_in_a_subfolder_and_is_checked_there(copied: Copied) ->
 def test_a_subfolder_that_is_a_link_is_refused(copied: Copied, tmp_path: Path) -> None:
     folder = copied()
     (tmp_path / "elsewhere").mkdir()
-    (folder / "1_Pooling").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
-    put_file(folder, "1_Pooling/config.json", b"{}")
+    (folder / "2_Extra").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    put_file(folder, "2_Extra/config.json", b"{}")
     with pytest.raises(BundleFormatError, match="not an ordinary file"):
         Bundle.open(folder)
 

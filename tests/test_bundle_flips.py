@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from edgebert.bundle import Bundle
 from edgebert.errors import BundleError, BundleFormatError
-from tests.damage import MANIFEST, flip
+from tests.damage import MANIFEST, file_names, flip
 from tests.make_tiny import DATA
 
-FILES = sorted(path.name for path in (DATA / "tiny-embed").iterdir() if path.name != MANIFEST)
+FILES = [name for name in file_names(DATA / "tiny-embed") if name != MANIFEST]
 
 
 @pytest.fixture(scope="module")

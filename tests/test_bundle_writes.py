@@ -31,9 +31,8 @@ def names(folder: Path) -> list[str]:
 
 
 def fill(work: Path, source: Path = TINY) -> None:
-    for path in source.iterdir():
-        if path.name != module.MANIFEST_NAME:
-            shutil.copy(path, work)
+    skip = shutil.ignore_patterns(module.MANIFEST_NAME)
+    shutil.copytree(source, work, ignore=skip, dirs_exist_ok=True)
 
 
 def test_a_new_folder_gets_its_name_when_the_block_ends(tmp_path: Path) -> None:
@@ -187,7 +186,7 @@ from pathlib import Path
 from edgebert.bundle import Bundle, new_folder, seal
 from edgebert.packing import unpack
 nth, verb, source, target = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])
-files = [path for path in source.iterdir()] if source.is_dir() else []
+files = [path for path in source.rglob("*") if path.is_file()] if source.is_dir() else []
 steps = 0
 def step(event, arguments):
     global steps
@@ -202,7 +201,9 @@ else:
     with new_folder(target, overwrite=True) as work:
         for path in files:
             if path.name != "edgebert.json":
-                (work / path.name).write_bytes(path.read_bytes())
+                place = work / path.relative_to(source)
+                place.parent.mkdir(exist_ok=True)
+                place.write_bytes(path.read_bytes())
         seal(work, Bundle.open(source).manifest)
 """
 

@@ -21,6 +21,13 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = {
     name: (ROOT / "docs" / name).read_text("utf-8") for name in ("compatibility.md", "in-an-app.md")
 }
+LEARNING = (ROOT / "docs" / "learning.md").read_text(encoding="utf-8")
+INTENTS = """text,label
+Where is my card?,card_arrival
+My card has not come yet,card_arrival
+I lost my card,card_lost
+Someone stole my card,card_lost
+"""
 CHECKPOINT = "path/to/all-MiniLM-L6-v2"  # stands for the reader's own
 
 
@@ -35,8 +42,9 @@ EXAMPLES = [
 ]
 
 
-def commands() -> list[str]:
-    lines = [line.split("  #")[0].strip() for block in blocks("sh") for line in block.splitlines()]
+def commands(page: str = README) -> list[str]:
+    found = blocks("sh", page)
+    lines = [line.split("  #")[0].strip() for block in found for line in block.splitlines()]
     return [line for line in lines if line and not line.startswith("pip install")]
 
 
@@ -63,7 +71,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which README's commands were run in their order."""
     made = tmp_path_factory.mktemp("reader")
     (made / "texts.txt").write_text("How do I reset my password?\nBread needs flour.\n")
-    for command in commands():
+    for name in ("intents.csv", "more.csv"):
+        (made / name).write_text(INTENTS)
+    for command in [*commands(), *commands(LEARNING)]:
         done = run(command, made)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
     return made
@@ -95,9 +105,31 @@ def test_the_documentations_python_runs(folder: Path, example: str) -> None:
     assert done.stdout
 
 
-@pytest.mark.parametrize("verb", sorted(set(VERBS) - {"export", "unpack"}))
+def test_the_python_of_learning_runs(folder: Path) -> None:
+    script = folder / "learning.py"
+    script.write_text("\n".join(blocks("python", LEARNING)), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, script],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "card_lost" in done.stdout
+
+
+@pytest.mark.parametrize("verb", sorted(set(VERBS) - {"export", "unpack", "merge"}))
 def test_the_example_of_each_help_text_runs(folder: Path, verb: str) -> None:
     done = run(import_module(f"edgebert.cli.{verb}").EXAMPLE, folder)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_example_of_merge_runs_where_the_files_are(folder: Path) -> None:
+    assert run("edgebert learn minilm-int8 fresh.learn intents.csv", folder).returncode == 0
+    example = import_module("edgebert.cli.merge").EXAMPLE
+    done = run(example.replace("intents.learn", "fresh.learn"), folder)
     assert done.returncode == 0, done.stderr
 
 

@@ -17,6 +17,7 @@ from edgebert.errors import (
     EdgebertError,
     InferenceError,
     InputError,
+    LearnError,
     MissingExtraError,
     TaskError,
     VerifyError,
@@ -35,6 +36,7 @@ OURS = [
     InputError("m"),
     InferenceError("m"),
     MissingExtraError("m"),
+    LearnError("m"),
 ]
 
 

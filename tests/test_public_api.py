@@ -19,6 +19,7 @@ PUBLIC = {
     "Classifier",
     "EdgebertError",
     "Embedder",
+    "Learner",
     "Manifest",
     "MaskFiller",
     "QuestionAnswerer",

@@ -70,6 +70,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--max-tokens", type=int, help="lower the limit on a text's tokens")
     parser.add_argument(
+        "--layers-out",
+        type=int,
+        default=1,
+        metavar="N",
+        help="embeddings: pool each of the last N layers too, for the learner's larger tiers",
+    )
+    parser.add_argument(
         "--target",
         type=Target,
         choices=list(Target),

@@ -62,8 +62,8 @@ def declare_inputs(writer: GraphWriter, *, types: bool, masked: bool) -> Signatu
     )
 
 
-def build_encoder(graph: EncoderGraph, signature: Signature, *, first_row_only: bool) -> str:
-    """Add the encoder and return its last hidden state.
+def build_encoder(graph: EncoderGraph, signature: Signature, *, first_row_only: bool) -> list[str]:
+    """Add the encoder and return the hidden state after each layer, the last at the end.
 
     Args:
         graph: where to add it.
@@ -71,7 +71,7 @@ def build_encoder(graph: EncoderGraph, signature: Signature, *, first_row_only: 
         first_row_only: compute the last layer for [CLS] alone, where nothing else is read.
 
     Returns:
-        (B, T, H) float32, or (B, 1, H) with `first_row_only`.
+        (B, T, H) float32 each; the last is (B, 1, H) with `first_row_only`.
     """
     mask = None
     bias = _distance_bias(graph, signature)
@@ -79,11 +79,13 @@ def build_encoder(graph: EncoderGraph, signature: Signature, *, first_row_only: 
         # int32 is what MultiHeadAttention takes
         mask = graph.writer.node("Cast", [signature.mask], "mask_int32", to=6)
     hidden = _embed(graph, signature)
+    states = []
     last = graph.model.encoder.layers - 1
     for number in range(last + 1):
         trim = first_row_only and number == last
         hidden = _layer(graph, number, hidden, Attended(mask, bias), first_row_only=trim)
-    return hidden
+        states.append(hidden)
+    return states
 
 
 def _embed(graph: EncoderGraph, signature: Signature) -> str:

@@ -4,7 +4,7 @@ Everything that shrinks the output happens in the graph, so no (B, T, H) array l
 main graph. The masked graph keeps the outputs that other tools expect.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,7 @@ from edgebert_export.pooling import FROM_FIRST_ROW, add_steps, first_row, pool, 
 from edgebert_export.sentence_steps import Step
 
 PAIRED = (Task.CLASSIFY, Task.ANSWER)  # tasks that take text pairs
+EMBEDDING = "sentence_embedding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,13 @@ class Outputs:
     pooling: Pooling | None
     mask_id: int | None  # vocabulary id of the mask token, for masked LM
     steps: tuple[Step, ...] = ()  # of an embedding: after its pooling, before it is normalized
+    layers: int = 1  # embed: how many of the last layers are pooled, each an output of its own
+
+    @property
+    def embeddings(self) -> tuple[str, ...]:
+        """Names of the pooled outputs, the last layer's first."""
+        earlier = (f"{EMBEDDING}_before_{back}" for back in range(1, self.layers))
+        return (EMBEDDING, *earlier)
 
 
 def takes_types(model: Model, task: Task, *, masked: bool) -> bool:
@@ -59,26 +67,34 @@ def build_graph(
         outputs.pooling is not None and FROM_FIRST_ROW.issuperset(outputs.pooling.modes)
     )
     first_row_only = cls_only and not (masked and outputs.task is Task.EMBED)
-    hidden = build_encoder(graph, signature, first_row_only=first_row_only)
-    HEADS[outputs.task](graph, signature, hidden, outputs)
+    states = build_encoder(graph, signature, first_row_only=first_row_only)
+    if outputs.task is Task.EMBED:
+        _embed_head(graph, signature, states, outputs)
+    else:
+        HEADS[outputs.task](graph, signature, states[-1], outputs)
     return graph
 
 
-def _embed_head(graph: EncoderGraph, signature: Signature, hidden: str, outputs: Outputs) -> None:
+def _embed_head(
+    graph: EncoderGraph, signature: Signature, states: Sequence[str], outputs: Outputs
+) -> None:
     writer, model = graph.writer, graph.model
-    pooling = outputs.pooling
+    if signature.mask is not None:
+        writer.output(states[-1], "last_hidden_state", ("batch", "tokens", model.encoder.hidden))
+    width = (outputs.pooling and outputs.pooling.dimensions) or model.encoder.hidden
+    for name, hidden in zip(outputs.embeddings, reversed(states), strict=False):
+        with writer.prefixed("" if name == EMBEDDING else f"{name}."):
+            vector = _text_vector(graph, hidden, signature.mask, outputs)
+        writer.output(vector, name, ("batch", width))
+
+
+def _text_vector(graph: EncoderGraph, hidden: str, mask: str | None, outputs: Outputs) -> str:
+    writer, pooling = graph.writer, outputs.pooling
     if pooling is None:
         raise TypeError("an embedding graph needs a pooling")
-    if signature.mask is not None:
-        writer.output(hidden, "last_hidden_state", ("batch", "tokens", model.encoder.hidden))
-    vector = pool(
-        writer, pooling.modes, hidden, signature.mask, lambda: _pooler_output(graph, hidden)
-    )
+    vector = pool(writer, pooling.modes, hidden, mask, lambda: _pooler_output(graph, hidden))
     vector = add_steps(writer, outputs.steps, vector)
-    if pooling.normalize:
-        vector = unit_length(writer, vector)
-    width = pooling.dimensions or model.encoder.hidden
-    writer.output(vector, "sentence_embedding", ("batch", width))
+    return unit_length(writer, vector) if pooling.normalize else vector
 
 
 def _pooler_output(graph: EncoderGraph, hidden: str) -> str:
@@ -172,7 +188,6 @@ def _tied_decoder(graph: EncoderGraph, value: str, output: Linear, *, masked: bo
 
 
 HEADS: dict[Task, Callable[[EncoderGraph, Signature, str, Outputs], None]] = {
-    Task.EMBED: _embed_head,
     Task.CLASSIFY: _classify_head,
     Task.TAG: _tag_head,
     Task.ANSWER: _answer_head,

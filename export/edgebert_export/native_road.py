@@ -12,6 +12,7 @@ from edgebert.session import OnnxSession
 from edgebert_export.calibrate import calibrate
 from edgebert_export.canonical import Model, read_model
 from edgebert_export.checkpoint import Checkpoint
+from edgebert_export.heads import Outputs
 from edgebert_export.plan import Plan
 from edgebert_export.prepare import Prepared, Traits, prepare, unquantized
 from edgebert_export.quantize import make_plan
@@ -19,7 +20,7 @@ from edgebert_export.recipe import Recipe
 from edgebert_export.sentence_files import read_sentence_files
 from edgebert_export.source import Progress, Written
 from edgebert_export.texts import calibration_rows
-from edgebert_export.write import OUTPUT_NAMES, write_graphs
+from edgebert_export.write import output_names, write_graphs
 
 # Kept of each group: with 1,024 the least cosine of int8-accurate on film and shop reviews moved
 # between 0.9944 and 0.9970 with the seed, with 2,048 between 0.9957 and 0.9960. bert-base: 520 MB.
@@ -40,7 +41,7 @@ class NativeSource:
             tell("write the bundle", 0.8)
             graphs = write_graphs(folder, self.model, Plan(), outputs)
             # another path to one answer
-            reference = OnnxSession(folder, _masked(graphs.masked, outputs.task))
+            reference = OnnxSession(folder, _masked(graphs.masked, outputs))
             return Written(graphs, unquantized(), reference, level)
         tell("write the fp32 reference", 0.05)
         fp32 = write_graphs(scratch, self.model, Plan(), outputs)
@@ -72,8 +73,8 @@ def open_native(recipe: Recipe) -> NativeSource:
     return NativeSource(prepare(recipe, stated, checkpoint, traits), model)
 
 
-def _masked(graph: Graph, task: Task) -> Graph:
-    return replace(graph, outputs=OUTPUT_NAMES[task])
+def _masked(graph: Graph, outputs: Outputs) -> Graph:
+    return replace(graph, outputs=output_names(outputs))
 
 
 def _quantize(source: NativeSource, tell: Progress) -> tuple[Plan, Quantization]:

@@ -4,7 +4,8 @@ Knows ONNX and nothing of encoders: nodes, constants, inputs, outputs. Large con
 weights file, aligned so that a runtime can map them; small ones stay in the graph.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -78,6 +79,7 @@ class GraphWriter:
         self._weights = weights
         self._opsets = opsets
         self._ir_version = ir_version
+        self._prefix = ""
         self._nodes: list[Any] = []
         self._constants: dict[str, TensorProto] = {}
         self._inputs: list[ValueInfoProto] = []
@@ -96,6 +98,13 @@ class GraphWriter:
     def expose(self, value: str) -> None:
         """Declare an inner value of unknown shape as an output, under its own name."""
         self._outputs.append(helper.make_tensor_value_info(value, TensorProto.FLOAT, None))
+
+    @contextmanager
+    def prefixed(self, prefix: str) -> Iterator[None]:
+        """Put a prefix before the names of the nodes added in the block, to add them once more."""
+        self._prefix = prefix
+        yield
+        self._prefix = ""
 
     def node(
         self, op: str, inputs: Sequence[str], name: str, *, domain: str = "", **attributes: Any
@@ -116,10 +125,11 @@ class GraphWriter:
         if not domain and self._opsets[""] < AXES_ARE_INPUT.get(op, 0):
             (*inputs, axes) = inputs
             attributes["axes"] = numpy_helper.to_array(self._constants[axes]).tolist()
+        names = [self._prefix + name for name in names]
         self._nodes.append(
             helper.make_node(op, list(inputs), list(names), names[0], domain=domain, **attributes)
         )
-        return list(names)
+        return names
 
     def copy(self, node: NodeProto) -> None:
         """Add a node of another graph as it is."""

@@ -84,7 +84,8 @@ def prepare(
         set_lower_case(tokenizer.tokenizer)
     pooling = _pooling(recipe, stated, traits) if task is Task.EMBED else None
     steps = stated.steps if task is Task.EMBED else ()
-    outputs = Outputs(task, pooling, _mask_id(tokenizer, task), steps)
+    _check_layers(recipe, task, pooling, traits)
+    outputs = Outputs(task, pooling, _mask_id(tokenizer, task), steps, recipe.layers_out)
     return Prepared(
         recipe,
         checkpoint,
@@ -108,6 +109,26 @@ def _pooling(recipe: Recipe, stated: SentenceFiles, traits: Traits) -> Pooling:
         more_modes=modes[1:],
         dimensions=width_after(stated.steps, traits.encoder.hidden * len(modes), recipe.model),
     )
+
+
+def _check_layers(recipe: Recipe, task: Task, pooling: Pooling | None, traits: Traits) -> None:
+    asked = recipe.layers_out
+    if asked == 1:
+        return
+    if task is not Task.EMBED:
+        raise ExportError(
+            f"{recipe.model}: layers_out is {asked}, which is for embeddings; the checkpoint is "
+            f"for {task!r}: leave it out"
+        )
+    if pooling is not None and PoolingMode.POOLER in pooling.modes:
+        raise ExportError(
+            f"{recipe.model}: layers_out is {asked}, and its pooler belongs to the last layer "
+            "alone; leave layers_out out, or choose another pooling"
+        )
+    if asked > traits.encoder.layers:
+        raise ExportError(
+            f"{recipe.model}: layers_out is {asked}, the encoder has {traits.encoder.layers} layers"
+        )
 
 
 def _mask_id(tokenizer: TokenizerFiles, task: Task) -> int | None:

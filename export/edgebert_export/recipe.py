@@ -42,6 +42,7 @@ class Recipe:
     calibrate: Path | None = None  # one text a line: fixes activation scales (static)
     parity_texts: Path | None = None  # one text a line: what parity is measured on
     max_tokens: int | None = None  # lower the limit further
+    layers_out: int = 1  # embed: pool so many of the last layers, each an output (for `learn`)
     target: Target = Target.ANY
     min_cosine_mean: float | None = None  # None: the level's floor
     min_cosine: float | None = None
@@ -56,5 +57,7 @@ class Recipe:
                 raise ExportError(f"{key} is {value}; it must lie between -1 and 1")
         if self.max_tokens is not None and self.max_tokens < 3:
             raise ExportError(f"max_tokens is {self.max_tokens}; it must be 3 or more")
+        if self.layers_out < 1:
+            raise ExportError(f"layers_out is {self.layers_out}; it must be 1 or more")
         if self.quantize is Level.FP32 and self.calibrate is not None:
             raise ExportError("calibrate fixes the scales of int8; fp32 has none, leave it out")

@@ -15,12 +15,16 @@ from edgebert_export.tokenizer_files import TokenizerFiles
 WEIGHTS_NAME = "model.weights"
 GRAPH_NAMES = {"main": "model.onnx", "masked": "model_masked.onnx"}
 OUTPUT_NAMES: Mapping[Task, tuple[str, ...]] = {
-    Task.EMBED: ("sentence_embedding",),
     Task.CLASSIFY: ("logits",),
     Task.TAG: ("logits",),
     Task.ANSWER: ("start_logits", "end_logits"),
     Task.FILL: ("logits",),
 }
+
+
+def output_names(outputs: Outputs) -> tuple[str, ...]:
+    """Name the outputs of a main graph, in the order of the manifest."""
+    return outputs.embeddings if outputs.task is Task.EMBED else OUTPUT_NAMES[outputs.task]
 
 
 def write_graphs(folder: Path, model: Model, plan: Plan, outputs: Outputs) -> Graphs:
@@ -31,13 +35,13 @@ def write_graphs(folder: Path, model: Model, plan: Plan, outputs: Outputs) -> Gr
             writer = GraphWriter(weights)
             build_graph(writer, model, plan, outputs, masked=masked)
             writer.write(folder / GRAPH_NAMES[kind])
-            described[kind] = _describe(GRAPH_NAMES[kind], model, outputs.task, masked=masked)
+            described[kind] = _describe(GRAPH_NAMES[kind], model, outputs, masked=masked)
     return Graphs(**described)
 
 
-def _describe(file: str, model: Model, task: Task, *, masked: bool) -> Graph:
-    types = takes_types(model, task, masked=masked)
-    names = OUTPUT_NAMES[task]
+def _describe(file: str, model: Model, outputs: Outputs, *, masked: bool) -> Graph:
+    types = takes_types(model, outputs.task, masked=masked)
+    names = output_names(outputs)
     return Graph(
         file=file,
         inputs=(
@@ -45,7 +49,7 @@ def _describe(file: str, model: Model, task: Task, *, masked: bool) -> Graph:
             *(("attention_mask",) if masked else ()),
             *(("token_type_ids",) if types else ()),
         ),
-        outputs=("last_hidden_state", *names) if masked and task is Task.EMBED else names,
+        outputs=("last_hidden_state", *names) if masked and outputs.task is Task.EMBED else names,
     )
 
 

@@ -59,7 +59,7 @@ def test_every_field_of_a_recipe_can_be_asked_for(asked: list[Recipe]) -> None:
     main(
         shlex.split(
             "export m out --quantize int8-accurate --task embed --pooling cls --normalize "
-            "--calibrate c.txt --parity-texts p.txt --max-tokens 64 --target avx2 "
+            "--calibrate c.txt --parity-texts p.txt --max-tokens 64 --layers-out 3 --target avx2 "
             "--min-cosine-mean 0.9 --min-cosine 0.8 --min-agreement 0.7 --name mine --overwrite "
             "--from-onnx"
         )
@@ -67,7 +67,7 @@ def test_every_field_of_a_recipe_can_be_asked_for(asked: list[Recipe]) -> None:
     (recipe,) = asked
     default = Recipe(model=Path("m"), output=Path("out"))
     fields = [name for name in Recipe.__slots__ if name not in ("model", "output")]
-    assert len(fields) == 14
+    assert len(fields) == 15
     assert all(getattr(recipe, name) != getattr(default, name) for name in fields)
 
 

@@ -1,0 +1,72 @@
+"""`edgebert learn`: labelled texts into a learner's file, which is made if it is not there."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from edgebert.errors import InputError
+from edgebert.learn.features import Tier
+from edgebert.learn.learner import Learner
+from edgebert.learn.rows import read_file
+
+SUMMARY = """Learn labelled texts on a frozen bundle. Rows are JSONL or CSV with "text" and "label"
+("labels" with --multi-label). What was learnt before is kept; labels that are new become classes.
+The file is made if it is not there; see docs/learning.md."""
+EXAMPLE = "edgebert learn minilm-int8 intents.learn intents.csv --receipts receipts.jsonl"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument("bundle", type=Path, help="the embedding bundle's folder")
+    parser.add_argument("learner", type=Path, help="the learner's file")
+    parser.add_argument("input", type=Path, help="labelled texts: *.csv, else JSONL")
+    parser.add_argument(
+        "--tier",
+        type=Tier,
+        choices=list(Tier),
+        help="of a new file: tiny (default), small, base: more state, more accuracy",
+    )
+    parser.add_argument("--prompt", help="of a new file: name of a prefix that the bundle has")
+    parser.add_argument(
+        "--multi-label", action="store_true", help="of a new file: any number of labels a text"
+    )
+    parser.add_argument(
+        "--receipts", type=Path, metavar="FILE", help="write receipts, to forget exactly"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Learn the rows and say what is known."""
+    with open_or_create(arguments) as learner:
+        rows = read_file(arguments.input, several=learner.state.setting.multi_label)
+        receipts = learner.learn(rows.texts, rows.labels, new_classes=True)
+        total, classes = learner.state.statistics.total, len(learner.classes)
+    if arguments.receipts is not None:
+        lines = "".join(f"{receipt.to_json()}\n" for receipt in receipts)
+        try:
+            arguments.receipts.write_text(lines, encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{arguments.receipts}: cannot be written: {error}") from error
+    print(
+        f"{len(receipts):,} texts learnt; {total:,} of {classes:,} classes known", file=sys.stderr
+    )
+    return 0
+
+
+def open_or_create(arguments: argparse.Namespace) -> Learner:
+    """Open the learner's file, or make it."""
+    given = (arguments.tier, arguments.prompt, arguments.multi_label or None)
+    if not arguments.learner.exists():
+        return Learner.create(
+            arguments.bundle,
+            arguments.learner,
+            tier=arguments.tier or Tier.TINY,
+            prompt=arguments.prompt,
+            multi_label=arguments.multi_label,
+        )
+    if any(value is not None for value in given):
+        raise InputError(
+            f"{arguments.learner} is there already; --tier, --prompt and --multi-label are for a "
+            "new file, leave them out"
+        )
+    return Learner.open(arguments.learner, arguments.bundle)

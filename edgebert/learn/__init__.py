@@ -1,0 +1,1 @@
+"""Learning on the device: classifiers that are sums over frozen features."""
