@@ -31,8 +31,8 @@ from tests.export.random_model import (
 pytestmark = pytest.mark.export
 
 INT8_LEVELS = [Level.INT8, Level.INT8_ACCURATE]
-# of `distance`: sound plans give 0.03 to 0.13, a missing fold or share 0.35 and more
-LIMIT = 0.2
+# of `distance`: sound plans give 0.02 to 0.07, a missing multiplier 0.23 and more
+LIMIT = 0.12
 LINEARS = {f"{n}.{name}" for n in range(LAYERS) for names in GROUPS.values() for name in names}
 
 
@@ -64,12 +64,16 @@ def run(folder: Path, plan: Plan, rows: list[list[int]], outputs: Outputs = EMBE
 
 
 def distance(folder: Path, plan: Plan) -> float:
-    """Compare a plan's embeddings with fp32, relative to how far texts are from one another."""
-    rows = token_rows(8, seed=5)
+    """Compare a plan's embeddings with fp32, relative to how far texts are from one another.
+
+    The median of the texts: a random model's attention is so sharp that now and then one text
+    stands on an edge, and falls off it by rounding.
+    """
+    rows = token_rows(16, seed=5)
     found = np.concatenate(run(folder, plan, rows))
     wanted = np.concatenate(run(folder, Plan(), rows))
-    spread = np.linalg.norm(wanted - wanted.mean(axis=0))
-    return float(np.linalg.norm(found - wanted) / spread)
+    spread = np.linalg.norm(wanted - wanted.mean(axis=0), axis=1).mean()
+    return float(np.median(np.linalg.norm(found - wanted, axis=1)) / spread)
 
 
 def unquantized(plan: Plan) -> Plan:
