@@ -1,8 +1,9 @@
 """Group texts into runs of one length that stay under a token budget.
 
 Pure functions over token counts: no tokenizer, no session, no files. Rows of one run share one
-length, so nothing is padded and no mask is needed; the budget keeps a run's activations in the
-L2 cache.
+length, so that with the default engine nothing is padded and no mask is needed; the budget keeps a
+run's activations in the L2 cache. An engine that is slow with many lengths asks for lengths rounded
+up: always in the same way, so that a text is padded alike whatever its neighbours.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,9 +23,10 @@ LARGE_BUDGET = 512
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The rows of one run: all of one length."""
+    """The rows of one run: all of one length, or padded to one."""
 
     tokens: tuple[Tokens, ...]
+    width: int | None = None  # T, padding included; None: the rows have one length
 
     @property
     def rows(self) -> list[int]:
@@ -33,13 +35,31 @@ class Batch:
 
     @property
     def ids(self) -> Ints:
-        """(B, T) int64."""
-        return np.array([row.ids for row in self.tokens], np.int64)
+        """(B, T) int64; padding, which is masked, is id 0."""
+        return self._padded([row.ids for row in self.tokens])
 
     @property
     def type_ids(self) -> Ints:
         """(B, T) int64."""
-        return np.array([row.type_ids for row in self.tokens], np.int64)
+        return self._padded([row.type_ids for row in self.tokens])
+
+    @property
+    def mask(self) -> Ints:
+        """(B, T) int64: 1 for a token, 0 for padding."""
+        return self._padded([[1] * len(row.ids) for row in self.tokens])
+
+    def _padded(self, rows: Sequence[Sequence[int]]) -> Ints:
+        if self.width is None:
+            return np.array(rows, np.int64)
+        padded: Ints = np.zeros((len(rows), self.width), np.int64)
+        for number, row in enumerate(rows):
+            padded[number, : len(row)] = row
+        return padded
+
+
+def round_up(length: int, step: int, most: int) -> int:
+    """Round a length up to a multiple of `step`, but not over `most`, which it does not exceed."""
+    return min(-(-length // step) * step, most)
 
 
 def default_budget(hidden: int) -> int:

@@ -101,9 +101,9 @@ def parse_manifest(path: Path, data: bytes) -> Manifest:
     for name in manifest.files:
         if not is_plain_name(name) or name == MANIFEST_NAME:
             raise BundleFormatError(path, f"file name {name!r} is not a plain name in the folder")
-    for graph in (manifest.graphs.main, manifest.graphs.masked):
-        if manifest.files[graph.file].bytes > GRAPH_BYTES:
-            raise BundleFormatError(path, f"{graph.file} states over {GRAPH_BYTES:,} bytes")
+    for name in manifest.graph_files:
+        if manifest.files[name].bytes > GRAPH_BYTES:
+            raise BundleFormatError(path, f"{name} states over {GRAPH_BYTES:,} bytes")
     return manifest
 
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from edgebert.errors import InputError
+from edgebert.manifest import EngineName
 
 
 class Truncation(StrEnum):
@@ -23,6 +24,7 @@ class RuntimeConfig:
     threads: int | None = None  # worker threads; None: the cores this process may use
     max_tokens_per_run: int | None = None  # token budget of a run; None: by the hidden size
     truncation: Truncation | None = None  # None: the task's own: tag, answer: window; else cut
+    engine: EngineName = EngineName.ONNXRUNTIME  # another: if the bundle was exported for it
 
     def __post_init__(self) -> None:
         for name in ("threads", "max_tokens_per_run"):
@@ -33,6 +35,11 @@ class RuntimeConfig:
             raise InputError(
                 f"RuntimeConfig.truncation is {self.truncation!r}; it must be one of: "
                 f"{', '.join(Truncation)}, or None"
+            )
+        if self.engine not in tuple(EngineName):
+            raise InputError(
+                f"RuntimeConfig.engine is {self.engine!r}; it must be one of: "
+                f"{', '.join(EngineName)}"
             )
 
 

@@ -14,14 +14,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from edgebert.batching import Batch, default_budget, plan_runs
+from edgebert.batching import Batch, default_budget, plan_runs, round_up
 from edgebert.bundle import Bundle
 from edgebert.config import RuntimeConfig, Truncation, usable_cores
+from edgebert.engines import Opened, open_sessions
 from edgebert.errors import InferenceError, InputError, TaskError
-from edgebert.lone import LoneSession
-from edgebert.manifest import Manifest, Task
+from edgebert.manifest import EngineName, Manifest, Task
 from edgebert.results import Floats
-from edgebert.session import OnnxSession, Session
 from edgebert.tokens import Text, Tokenizer, Tokens, open_tokenizer
 
 R = TypeVar("R")
@@ -40,23 +39,20 @@ class Engine:
         self,
         manifest: Manifest,
         tokenizer: Tokenizer,
-        session: Session,
+        opened: Opened,
         config: RuntimeConfig,
-        lone: Session | None = None,
     ) -> None:
         """Join the parts; `Engine.open` makes them from a bundle.
 
         Args:
             manifest: of the bundle.
             tokenizer: turns texts into rows.
-            session: runs batches; the worker threads share it.
+            opened: what runs batches; the worker threads share it.
             config: how to run.
-            lone: runs a batch that is the only one of its call; None: `session` does.
         """
         self.manifest = manifest
         self.tokenizer = tokenizer
-        self._session = session
-        self._lone = lone or session
+        self._opened = opened
         self._truncation = config.truncation
         self._threads = config.threads or usable_cores()
         budget = config.max_tokens_per_run or default_budget(manifest.encoder.hidden)
@@ -84,12 +80,9 @@ class Engine:
             cut_second_only=manifest.task is Task.ANSWER,
             needs_offsets=manifest.task in (Task.TAG, Task.ANSWER, Task.FILL),
         )
-        graph, threads = manifest.graphs.main, config.threads or usable_cores()
-        session = OnnxSession(folder, graph)
-        if threads == 1:
-            return cls(manifest, tokenizer, session, config)
-        lone = LoneSession(session, lambda: OnnxSession(folder, graph, threads))
-        return cls(manifest, tokenizer, session, config, lone)
+        threads = config.threads or usable_cores()
+        opened = open_sessions(folder, manifest, EngineName(config.engine), threads)
+        return cls(manifest, tokenizer, opened, config)
 
     def require(self, task: Task) -> None:
         """Refuse a bundle that is for another task."""
@@ -151,11 +144,13 @@ class Engine:
         return [row for chunk in chunks for row in chunk]
 
     def _run(self, tokens: Sequence[Tokens], readout: Readout[R]) -> list[R]:
-        runs = list(plan_runs([len(row.ids) for row in tokens], self._budget))
-        session = self._lone if len(runs) == 1 else self._session
+        step, most = self._opened.length_step, self.manifest.max_tokens
+        lengths = [round_up(len(row.ids), step, most) for row in tokens]
+        runs = list(plan_runs(lengths, self._budget))
+        session = self._opened.lone if len(runs) == 1 else self._opened.shared
 
         def run(rows: tuple[int, ...]) -> Sequence[R]:
-            batch = Batch(tuple(tokens[row] for row in rows))
+            batch = Batch(tuple(tokens[row] for row in rows), lengths[rows[0]])
             outputs = session.run(batch)
             for output in outputs:
                 if not np.isfinite(output).all():

@@ -8,7 +8,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -55,6 +55,13 @@ class Level(StrEnum):
     FP32 = "fp32"
     INT8 = "int8"
     INT8_ACCURATE = "int8-accurate"
+
+
+class EngineName(StrEnum):
+    """What can run a bundle: the name of a package."""
+
+    ONNXRUNTIME = "onnxruntime"  # every bundle
+    OPENVINO = "openvino"  # bundles that were exported for it as well
 
 
 class Scales(StrEnum):
@@ -205,6 +212,26 @@ class Parity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """What a second engine runs in place of the main graph, and its own proof."""
+
+    graph: Graph  # over the same weights file, with an attention mask
+    parity: Parity
+    golden_tolerance: float  # in place of the one in golden.json
+
+    @classmethod
+    def read(cls, reader: Reader) -> "Alternative":
+        """Read the JSON object."""
+        alternative = cls(
+            graph=Graph.read(reader.part("graph")),
+            parity=Parity.read(reader.part("parity")),
+            golden_tolerance=reader.number("golden_tolerance"),
+        )
+        reader.finish()
+        return alternative
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """The checkpoint this bundle was made from."""
 
@@ -261,12 +288,20 @@ class Manifest:
     source: Source
     tools: Mapping[str, str]  # versions of what made the bundle
     files: Mapping[str, FileEntry]  # every other file of the bundle
+    # by engine; onnxruntime, which every bundle is for, is not among them
+    alternatives: Mapping[EngineName, Alternative] = field(default_factory=dict)
 
     @property
     def dimensions(self) -> int:
         """The length of a text vector."""
         stated = self.pooling.dimensions if self.pooling is not None else None
         return self.encoder.hidden if stated is None else stated
+
+    @property
+    def graph_files(self) -> tuple[str, ...]:
+        """The names of all graphs' files."""
+        others = (alternative.graph.file for alternative in self.alternatives.values())
+        return (self.graphs.main.file, self.graphs.masked.file, *others)
 
     @property
     def batch_invariant(self) -> bool:
@@ -308,6 +343,7 @@ class Manifest:
             source=Source.read(reader.part("source")),
             tools=reader.pairs("tools"),
             files={name: FileEntry.read(part) for name, part in reader.entries("files")},
+            alternatives=reader.stated("alternatives", lambda key: _alternatives(reader, key), {}),
         )
         reader.finish()
         manifest._check()
@@ -325,7 +361,7 @@ class Manifest:
             raise ReadError("mask_token belongs to task 'fill', and that task needs it")
         if self.default_prompt is not None and self.default_prompt not in self.prompts:
             raise ReadError(f"default_prompt {self.default_prompt!r} is not among the prompts")
-        for name in (self.graphs.main.file, self.graphs.masked.file, "tokenizer.json"):
+        for name in (*self.graph_files, "tokenizer.json"):
             if name not in self.files:
                 raise ReadError(f"file {name!r} is needed and not listed under 'files'")
 
@@ -336,7 +372,18 @@ class Manifest:
             "manifest_sha256": UNSIGNED,
             **dataclasses.asdict(self),
         }
+        if not self.alternatives:  # most bundles have none and say nothing of them
+            del values["alternatives"]
         return with_own_hash((json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def _alternatives(reader: Reader, key: str) -> dict[EngineName, Alternative]:
+    found = {}
+    for name, part in reader.entries(key):
+        if name != EngineName.OPENVINO:
+            raise ReadError(f"{key} names {name!r}, expected: {EngineName.OPENVINO.value}")
+        found[EngineName(name)] = Alternative.read(part)
+    return found
 
 
 def with_own_hash(data: bytes) -> bytes:

@@ -1,12 +1,13 @@
 """A batch in, arrays out: the narrow seam behind which the inference engine stands.
 
-The only user of onnxruntime. Another engine is another class with this `run`.
+The only user of onnxruntime. Another engine is another class with this `run`, in a file of its own;
+`engines.py` chooses.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
 import onnxruntime
 
 from edgebert.batching import Batch
@@ -23,7 +24,7 @@ SPIN_MICROSECONDS = 100
 
 
 class Session(Protocol):
-    """What the engine needs: rows of one length in, the graph's outputs in the manifest's order."""
+    """What the engine needs: a batch in, the graph's outputs in the manifest's order."""
 
     def run(self, batch: Batch) -> tuple[Floats, ...]:
         """Run one batch. Must be safe to call from several threads."""
@@ -68,21 +69,31 @@ class OnnxSession:
 
     def run(self, batch: Batch) -> tuple[Floats, ...]:
         """Run one batch and return the outputs in the manifest's order."""
-        ids = batch.ids
-        feeds = {name: _feed(name, ids, batch) for name in self._feeds}
+        feeds = feeds_of(batch, self._feeds)
         try:
             return tuple(self._session.run(self._outputs, feeds))
         except Exception as error:  # as above
             raise InferenceError(
-                f"onnxruntime failed on a batch of {ids.shape}: {error}"
+                f"onnxruntime failed on a batch of {batch.ids.shape}: {error}"
             ) from error
 
 
-def _feed(name: str, ids: Ints, batch: Batch) -> Ints:
-    if name == "input_ids":
-        return ids
-    if name == "token_type_ids":
-        return batch.type_ids
-    if name == "attention_mask":
-        return np.ones_like(ids)
-    raise InferenceError(f"the graph wants an input {name!r} that this runtime does not know")
+def feeds_of(batch: Batch, names: Sequence[str]) -> dict[str, Ints]:
+    """Give a batch's arrays by the names of a graph's inputs.
+
+    Raises:
+        InferenceError: the graph has an input that this runtime does not know.
+    """
+    unknown = [name for name in names if name not in FEEDS]
+    if unknown:
+        raise InferenceError(
+            f"the graph wants an input {unknown[0]!r} that this runtime does not know"
+        )
+    return {name: FEEDS[name](batch) for name in names}
+
+
+FEEDS: Mapping[str, Callable[[Batch], Ints]] = {
+    "input_ids": lambda batch: batch.ids,
+    "token_type_ids": lambda batch: batch.type_ids,
+    "attention_mask": lambda batch: batch.mask,
+}

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import hypothesis
 import pytest
 
 import edgebert
-from tests.make_tiny import DATA
+from edgebert.manifest import EngineName, Level, PoolingMode
+from tests.make_tiny import DATA, write_checkpoint
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(edgebert.__file__).parent  # the source here, or the wheel where that is tested
@@ -92,13 +94,45 @@ def labelled_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def openvino_bundle(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Give a tiny bundle with a graph for OpenVINO, by its level or "rerank"; made once."""
+    if not os.environ.get("CI"):  # where it must not be missing
+        pytest.importorskip("openvino")
+
+    @cache
+    def make(kind: str) -> Path:
+        from edgebert_export import Recipe, export
+
+        folder = tmp_path_factory.mktemp("openvino")
+        texts = folder / "texts.txt"
+        texts.write_text("the train to seoul\na good film and bad food\nanna lives in paris\n")
+        level = Level.FP32 if kind == "rerank" else Level(kind)
+        name = "BertForSequenceClassification" if kind == "rerank" else "BertModel"
+        recipe = Recipe(
+            model=write_checkpoint(folder / "checkpoint", name, labels=1),
+            output=folder / "bundle",
+            quantize=level,
+            calibrate=None if level is Level.FP32 else texts,
+            pooling=None if kind == "rerank" else PoolingMode.MEAN,
+            normalize=None if kind == "rerank" else True,
+            # random weights of width 32 leave int8 little to average over
+            min_cosine_mean=0.9,
+            min_cosine=0.8,
+            engine=EngineName.OPENVINO,
+        )
+        export(recipe)
+        return recipe.output
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def subject_bundle(labelled_data: Path) -> Iterator[Callable[..., Path]]:
     """Give a bundle of `bench.subjects` by name and level; made once, removed at the end.
 
     Heads are trained the first time, all that tests use at once, and kept in the cache.
     """
     from bench.differences import bundle_of
-    from edgebert.manifest import Level
     from examples.heads.cache import checkpoints
 
     checkpoints(labelled_data, ("nli", "ner", "answers", "relevance"))

@@ -10,6 +10,7 @@ import numpy as np
 from edgebert.batching import Batch
 from edgebert.config import RuntimeConfig
 from edgebert.engine import Engine
+from edgebert.engines import Opened
 from edgebert.manifest import Manifest, Scales
 from edgebert.results import Floats
 from edgebert.tokens import Tokenizer, open_tokenizer
@@ -75,4 +76,5 @@ def make_engine(
     """Join a bundle's real tokenizer and a fake session."""
     manifest = manifest or read_manifest(folder)
     tokenizer = make_tokenizer(folder, max_tokens=manifest.max_tokens)
-    return Engine(manifest, tokenizer, session, config or RuntimeConfig(threads=2))
+    opened = Opened(session, session)
+    return Engine(manifest, tokenizer, opened, config or RuntimeConfig(threads=2))

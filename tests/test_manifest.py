@@ -130,6 +130,45 @@ MANIFESTS = st.builds(
 )
 
 
+def with_alternative(engine: str = "openvino", file: str = "model.onnx") -> dict[str, Any]:
+    """Give a manifest with a graph for a second engine."""
+    values = values_of()
+    graph = values["graphs"]["main"] | {"file": file}
+    proof = {"graph": graph, "parity": values["parity"], "golden_tolerance": 0.1}
+    return values | {"alternatives": {engine: proof}}
+
+
+def test_a_graph_for_a_second_engine_is_written_back_byte_for_byte() -> None:
+    data = signed(with_alternative())
+    assert Manifest.parse(data).to_json() == data
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "tensorrt", ""])
+def test_a_graph_for_an_unknown_engine_is_refused_by_name(engine: str) -> None:
+    with pytest.raises(ReadError, match=f"alternatives names '{engine}', expected: openvino"):
+        parse(with_alternative(engine))
+
+
+def test_a_second_engines_graph_must_be_among_the_files() -> None:
+    with pytest.raises(ReadError, match=r"'other\.onnx' is needed and not listed"):
+        parse(with_alternative(file="other.onnx"))
+
+
+@pytest.mark.parametrize("key", ["graph", "parity", "golden_tolerance"])
+def test_a_second_engines_proof_is_whole_or_refused(key: str) -> None:
+    values = with_alternative()
+    del values["alternatives"]["openvino"][key]
+    with pytest.raises(ReadError, match=rf"alternatives\.openvino\.{key}'? is missing"):
+        parse(values)
+
+
+def test_an_unknown_key_of_a_second_engine_is_refused() -> None:
+    values = with_alternative()
+    values["alternatives"]["openvino"]["colour"] = "red"
+    with pytest.raises(ReadError, match=r"unknown key 'alternatives\.openvino\.colour'"):
+        parse(values)
+
+
 @given(MANIFESTS)
 def test_a_manifest_that_is_written_is_read_as_the_same_value(manifest: Manifest) -> None:
     assert Manifest.parse(manifest.to_json()) == manifest

@@ -14,6 +14,7 @@ from edgebert import Embedder, RuntimeConfig
 from edgebert.batching import Batch
 from edgebert.bundle import Bundle
 from edgebert.engine import Engine
+from edgebert.engines import Opened
 from edgebert.manifest import Manifest, Scales
 from edgebert.session import SLOW_FUSIONS
 from edgebert.tokens import Tokenizer
@@ -48,7 +49,7 @@ def load(folder: Path, settings: Mapping[str, Any]) -> Embed:
     if settings.get("share_runs"):
         static = replace(manifest.quantization, scales=Scales.STATIC)
         manifest = replace(manifest, quantization=static)
-    embedder = Embedder(Engine(manifest, tokenizer, session, config))
+    embedder = Embedder(Engine(manifest, tokenizer, Opened(session, session), config))
 
     def embed(texts: Sequence[str], batch: int) -> Floats:
         return embedder.embed(texts)

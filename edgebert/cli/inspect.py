@@ -59,6 +59,14 @@ def describe(bundle: Bundle) -> list[tuple[str, str]]:
         lines.append(("labels", shown + (f" and {more} more" if more > 0 else "")))
     lines += _proof(manifest)
     lines += [
+        (
+            f"on {name.value}",
+            f"cosine to fp32 {other.parity.cosine_mean:.5f} mean, {other.parity.cosine_min:.5f} "
+            f"least, {other.parity.cpu} CPU",
+        )
+        for name, other in manifest.alternatives.items()
+    ]
+    lines += [
         ("licence", manifest.source.licence or "not stated by the checkpoint"),
         ("made by", ", ".join(f"{name} {number}" for name, number in manifest.tools.items())),
         ("size", f"{bundle.total_bytes() / 1e6:.1f} MB in {len(manifest.files)} files, all whole"),

@@ -12,7 +12,7 @@ from typing import TextIO
 from edgebert.config import RuntimeConfig, Truncation
 from edgebert.errors import EdgebertError, InputError
 from edgebert.loading import load
-from edgebert.manifest import Manifest
+from edgebert.manifest import EngineName, Manifest
 from edgebert.records import InputFormat, VectorWriter, numbers_of, read_inputs, results_of
 from edgebert.vector_records import vector_writer
 from edgebert.vectors import Precision
@@ -48,6 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--threads", type=int, help="worker threads; default: the usable cores")
     parser.add_argument(
+        "--engine",
+        type=EngineName,
+        choices=list(EngineName),
+        default=EngineName.ONNXRUNTIME,
+        help="onnxruntime (default), or openvino if the bundle was exported for it",
+    )
+    parser.add_argument(
         "--truncation",
         type=Truncation,
         choices=list(Truncation),
@@ -79,7 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the bundle and write one JSON line a result."""
-    config = RuntimeConfig(threads=arguments.threads)
+    config = RuntimeConfig(threads=arguments.threads, engine=arguments.engine)
     task = load(arguments.bundle, config)
     options = {name: value for name in OPTIONS if (value := getattr(arguments, name)) is not None}
     write_vector = _vector_writer(task.manifest, arguments.precision, arguments.ranges)

@@ -4,7 +4,9 @@ import argparse
 from pathlib import Path
 
 from edgebert.bundle import Bundle
+from edgebert.config import RuntimeConfig
 from edgebert.engine import Engine
+from edgebert.engines import is_installed
 from edgebert.golden import verify
 
 SUMMARY = """Check every file's hash, run the golden texts here, and compare with the fp32
@@ -26,4 +28,14 @@ def run(arguments: argparse.Namespace) -> int:
         f"golden  ok  {len(golden.rows)} texts, worst relative error {error:.3g}, "
         f"allowed {golden.tolerance:.3g}"
     )
+    for name, alternative in bundle.manifest.alternatives.items():
+        if not is_installed(name):
+            print(f"{name.value}: not installed, not proven here")
+            continue
+        engine = Engine.open(bundle.path, RuntimeConfig(engine=name))
+        golden, error = verify(bundle, engine, alternative.golden_tolerance)
+        print(
+            f"{name.value}  ok  {len(golden.rows)} texts, worst relative error {error:.3g}, "
+            f"allowed {golden.tolerance:.3g}"
+        )
     return 0

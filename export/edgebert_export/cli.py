@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from edgebert.manifest import Level, PoolingMode, Task
+from edgebert.manifest import EngineName, Level, PoolingMode, Task
 from edgebert_export.errors import ExportError
 from edgebert_export.pipeline import export
 from edgebert_export.recipe import Recipe, Road, Target
@@ -83,6 +83,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Target.ANY,
         help="avx2: 7-bit weights for CPUs without VNNI, where 8 bits saturate",
     )
+    parser.add_argument(
+        "--engine",
+        type=EngineName,
+        choices=list(EngineName),
+        default=EngineName.ONNXRUNTIME,
+        help="openvino: add a graph for it, embed and classify; needs --calibrate, or fp32",
+    )
     parser.add_argument("--min-cosine-mean", type=float, help="floor of the mean cosine to fp32")
     parser.add_argument("--min-cosine", type=float, help="floor of the least cosine to fp32")
     parser.add_argument("--min-agreement", type=float, help="floor of equal decisions, 0 to 1")
@@ -151,3 +158,5 @@ def show_report(report: Report, output: Path) -> None:
     )
     if parity.agreement is not None:
         print(f"same decisions {parity.agreement:.2%}")
+    for engine, other in report.alternatives.items():
+        print(f"on {engine} {other.cosine_mean:.5f} mean, {other.cosine_min:.5f} least")

@@ -1,9 +1,9 @@
-"""Build the canonical encoder as an ONNX graph that stock onnxruntime runs fast.
+"""Build the canonical encoder as an ONNX graph, with the operators of the engine that is to run it.
 
 Each choice that looks odd is measured (docs/decisions/004-the-graph.md): Add + LayerNormalization
-because SkipLayerNormalization is slow on CPUs; bias in the matrix product and a plain Gelu; u8
-activations x s8 weights because only that pair has fast kernels; no attention mask, because rows
-of one length need none and a mask turns the flash-attention path off.
+because SkipLayerNormalization is slow on CPUs; bias in the matrix product and a plain Gelu; no
+attention mask, because rows of one length need none and a mask turns the flash-attention path of
+onnxruntime off. What engines want in different words is `operators.py`'s.
 
 Axes: B rows, T tokens, H hidden.
 """
@@ -11,16 +11,14 @@ Axes: B rows, T tokens, H hidden.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
 from edgebert.results import Ints
 from edgebert_export.canonical import Linear, Model, Norm
-from edgebert_export.onnx_writer import MICROSOFT, GraphWriter
-from edgebert_export.plan import Plan, QuantizedLinear
-
-# A masked key gets this score before the softmax; exp of it is 0 for any row that has a token.
-MASKED_SCORE = float(np.finfo(np.float32).min)
+from edgebert_export.onnx_writer import GraphWriter
+from edgebert_export.plan import Plan, QuantizedInput, QuantizedLinear
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +32,50 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class QuantizedValue:
-    """A u8 tensor with what is needed to read it."""
+    """A tensor with what is needed to read it, as the operators of its engine want it."""
 
     values: str
     scale: str
     zero_point: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attended:
+    """What bounds or biases the attention."""
+
+    mask: str | None  # as the operators' `mask` gives it
+    bias: str | None  # (1, heads, T, T)
+
+
+class Operators(Protocol):
+    """What one engine computes fast with other operators than another."""
+
+    def mask(self, writer: GraphWriter, mask: str) -> str:
+        """Turn the input (B, T) into what `attention` takes."""
+        ...
+
+    def attention(
+        self, writer: GraphWriter, name: str, qkv: list[str], by: Attended, model: Model
+    ) -> str:
+        """Add the attention of queries to keys and values, each (B, T, H)."""
+        ...
+
+    def quantize(
+        self, writer: GraphWriter, group: str, stored: str, value: str, how: QuantizedInput
+    ) -> QuantizedValue:
+        """Quantize the smoothed input of a group of linears."""
+        ...
+
+    def linear(
+        self,
+        writer: GraphWriter,
+        name: str,
+        layer: QuantizedLinear,
+        value: QuantizedValue,
+        stored: str = "",
+    ) -> str:
+        """Add value @ weight + bias, scaled back to float, over a quantized input."""
+        ...
 
 
 @dataclass(slots=True)
@@ -48,6 +85,7 @@ class EncoderGraph:
     writer: GraphWriter
     model: Model
     plan: Plan
+    operators: Operators
     # "3.f1" -> its inputs, for calibration; several where layers share weights
     group_inputs: dict[str, list[str]] = field(default_factory=dict)
 
@@ -76,8 +114,7 @@ def build_encoder(graph: EncoderGraph, signature: Signature, *, first_row_only: 
     mask = None
     bias = _distance_bias(graph, signature)
     if signature.mask is not None:
-        # int32 is what MultiHeadAttention takes
-        mask = graph.writer.node("Cast", [signature.mask], "mask_int32", to=6)
+        mask = graph.operators.mask(graph.writer, signature.mask)
     hidden = _embed(graph, signature)
     states = []
     last = graph.model.encoder.layers - 1
@@ -169,14 +206,6 @@ def layer_norm(
     return writer.node("LayerNormalization", [value, weight, bias], name, axis=-1, epsilon=epsilon)
 
 
-@dataclass(frozen=True, slots=True)
-class Attended:
-    """What bounds or biases the attention."""
-
-    mask: str | None  # (B, T) int32
-    bias: str | None  # (1, heads, T, T)
-
-
 def _layer(
     graph: EncoderGraph, number: int, hidden: str, attended_by: Attended, *, first_row_only: bool
 ) -> str:
@@ -205,16 +234,11 @@ def _layer(
     query = linear(graph, f"{name}.q", query_input, f"{stored}.q")
     key = linear(graph, f"{name}.k", shared, f"{stored}.k")
     value = linear(graph, f"{name}.v", shared, f"{stored}.v")
-    mask, bias = attended_by.mask or "", attended_by.bias or ""
-    if bias:
-        bias = first_row(bias, f"{name}.bias_first_row", axis=2)
-    attended = writer.node(
-        "MultiHeadAttention",
-        [query, key, value, *(["", mask] if mask or bias else []), *([bias] if bias else [])],
-        f"{name}.attention",
-        domain=MICROSOFT,
-        num_heads=model.encoder.heads,
-        **({"mask_filter_value": MASKED_SCORE} if mask else {}),
+    if attended_by.bias is not None:
+        bias = first_row(attended_by.bias, f"{name}.bias_first_row", axis=2)
+        attended_by = Attended(attended_by.mask, bias)
+    attended = graph.operators.attention(
+        writer, f"{name}.attention", [query, key, value], attended_by, model
     )
     attended = quantize_linear(graph, name, stored, "o", attended)
     residual = first_row(hidden, f"{name}.residual")
@@ -236,7 +260,7 @@ def quantize_linear(graph: EncoderGraph, name: str, stored: str, which: str, val
 def quantize_input(
     graph: EncoderGraph, group: str, value: str, stored: str = ""
 ) -> QuantizedValue | str:
-    """Turn the input of a group of linears into u8, where the plan says so.
+    """Quantize the input of a group of linears, where the plan says so.
 
     Args:
         graph: where to add it.
@@ -252,20 +276,14 @@ def quantize_input(
     if how.multiplier is not None:
         factor = writer.constant(f"{stored}.multiplier", how.multiplier)
         value = writer.node("Mul", [value, factor], f"{group}.smoothed")
-    if how.static is None:
-        names = [f"{group}.u8", f"{group}.scale", f"{group}.zero_point"]
-        return QuantizedValue(*writer.nodes("DynamicQuantizeLinear", [value], names))
-    scale = writer.constant(f"{stored}.scale", np.array(how.static[0], np.float32))
-    zero_point = writer.constant(f"{stored}.zero_point", np.array(how.static[1], np.uint8))
-    values = writer.node("QuantizeLinear", [value, scale, zero_point], f"{group}.u8")
-    return QuantizedValue(values, scale, zero_point)
+    return graph.operators.quantize(writer, group, stored, value, how)
 
 
 def linear(graph: EncoderGraph, name: str, value: QuantizedValue | str, stored: str) -> str:
     """Add one linear of the encoder, quantized or float as its input is."""
     layer = graph.plan.linears.get(stored, graph.model.linears[stored])
     if isinstance(value, QuantizedValue) and isinstance(layer, QuantizedLinear):
-        return quantized_linear(graph.writer, name, layer, value, stored)
+        return graph.operators.linear(graph.writer, name, layer, value, stored)
     if isinstance(value, str) and isinstance(layer, Linear):
         return float_linear(graph.writer, name, layer, value, stored)
     raise TypeError(f"the plan quantizes one of the weight and the input of {stored!r}")
@@ -280,27 +298,6 @@ def float_linear(
     bias = writer.constant(f"{stored}.bias", layer.bias)
     return writer.node(
         "Add", [writer.node("MatMul", [value, weight], f"{name}.product"), bias], name
-    )
-
-
-def quantized_linear(
-    writer: GraphWriter, name: str, layer: QuantizedLinear, value: QuantizedValue, stored: str = ""
-) -> str:
-    """Add x_u8 @ weight_s8, scaled back to float, plus bias, as one node."""
-    stored = stored or name
-    return writer.node(
-        "MatMulIntegerToFloat",
-        [
-            value.values,
-            writer.constant(f"{stored}.weight_s8", layer.values),
-            value.scale,
-            writer.constant(f"{stored}.scales", layer.scales),
-            value.zero_point,
-            "",  # weights are symmetric
-            writer.constant(f"{stored}.bias", layer.bias),
-        ],
-        name,
-        domain=MICROSOFT,
     )
 
 

@@ -15,6 +15,7 @@ from edgebert_export.errors import UnsupportedModelError
 from edgebert_export.graph import (
     ACTIVATIONS,
     EncoderGraph,
+    Operators,
     QuantizedValue,
     Signature,
     build_encoder,
@@ -22,9 +23,9 @@ from edgebert_export.graph import (
     float_linear,
     layer_norm,
     quantize_input,
-    quantized_linear,
 )
 from edgebert_export.onnx_writer import GraphWriter
+from edgebert_export.operators import ONNXRUNTIME
 from edgebert_export.plan import DECODER, Plan, QuantizedLinear
 from edgebert_export.pooling import FROM_FIRST_ROW, add_steps, first_row, pool, unit_length
 from edgebert_export.sentence_steps import Step
@@ -42,6 +43,7 @@ class Outputs:
     mask_id: int | None  # vocabulary id of the mask token, for masked LM
     steps: tuple[Step, ...] = ()  # of an embedding: after its pooling, before it is normalized
     layers: int = 1  # embed: how many of the last layers are pooled, each an output of its own
+    for_tools: bool = True  # a graph with a mask gives all that other tools look for
 
     @property
     def embeddings(self) -> tuple[str, ...]:
@@ -50,23 +52,31 @@ class Outputs:
         return (EMBEDDING, *earlier)
 
 
-def takes_types(model: Model, task: Task, *, masked: bool) -> bool:
+def takes_types(model: Model, outputs: Outputs, *, masked: bool) -> bool:
     """Whether a graph has token_type_ids: where a text pair can be told apart by them."""
     several = model.types is not None and len(model.types) > 1
-    return several and (masked or task in PAIRED)
+    standard = masked and outputs.for_tools
+    return several and (standard or outputs.task in PAIRED)
 
 
 def build_graph(
-    writer: GraphWriter, model: Model, plan: Plan, outputs: Outputs, *, masked: bool
+    writer: GraphWriter,
+    model: Model,
+    plan: Plan,
+    outputs: Outputs,
+    *,
+    masked: bool,
+    operators: Operators = ONNXRUNTIME,
 ) -> EncoderGraph:
     """Build one whole graph of a bundle."""
-    graph = EncoderGraph(writer, model, plan)
-    types = takes_types(model, outputs.task, masked=masked)
+    graph = EncoderGraph(writer, model, plan, operators)
+    types = takes_types(model, outputs, masked=masked)
     signature = declare_inputs(writer, types=types, masked=masked)
     cls_only = outputs.task is Task.CLASSIFY or (
         outputs.pooling is not None and FROM_FIRST_ROW.issuperset(outputs.pooling.modes)
     )
-    first_row_only = cls_only and not (masked and outputs.task is Task.EMBED)
+    every_row = masked and outputs.for_tools and outputs.task is Task.EMBED
+    first_row_only = cls_only and not every_row
     states = build_encoder(graph, signature, first_row_only=first_row_only)
     if outputs.task is Task.EMBED:
         _embed_head(graph, signature, states, outputs)
@@ -79,7 +89,7 @@ def _embed_head(
     graph: EncoderGraph, signature: Signature, states: Sequence[str], outputs: Outputs
 ) -> None:
     writer, model = graph.writer, graph.model
-    if signature.mask is not None:
+    if signature.mask is not None and outputs.for_tools:
         writer.output(states[-1], "last_hidden_state", ("batch", "tokens", model.encoder.hidden))
     width = (outputs.pooling and outputs.pooling.dimensions) or model.encoder.hidden
     for name, hidden in zip(outputs.embeddings, reversed(states), strict=False):
@@ -159,7 +169,7 @@ def _fill_head(graph: EncoderGraph, signature: Signature, hidden: str, outputs: 
     output = graph.plan.linears.get(DECODER, _head_weights(graph.model).output)
     quantized = quantize_input(graph, DECODER, value)
     if isinstance(output, QuantizedLinear) and isinstance(quantized, QuantizedValue):
-        logits = quantized_linear(writer, DECODER, output, quantized)
+        logits = graph.operators.linear(writer, DECODER, output, quantized)
     elif isinstance(output, Linear) and isinstance(quantized, str):
         if graph.plan.word is None and _head_weights(graph.model).tied:
             logits = _tied_decoder(graph, quantized, output, masked=signature.mask is not None)

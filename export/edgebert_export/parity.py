@@ -115,8 +115,8 @@ def measure_parity(
     )
 
 
-def check_parity(parity: Parity) -> None:
-    """Refuse a bundle that missed its floor.
+def check_parity(parity: Parity, where: str = "") -> None:
+    """Refuse a bundle that missed its floor; `where` says on which engine, if not onnxruntime.
 
     Raises:
         ParityError: with every figure that fell short.
@@ -133,7 +133,7 @@ def check_parity(parity: Parity) -> None:
     ]
     if misses:
         raise ParityError(
-            f"too far from the fp32 model on {parity.texts} texts ({parity.source}): "
+            f"too far from the fp32 model {where}on {parity.texts} texts ({parity.source}): "
             f"{'; '.join(misses)}. No bundle was written. Try --quantize int8-accurate (of the "
             "families that edgebert builds itself), give texts of your domain with --parity-texts "
             "and, of those families, --calibrate, or state a floor you can live "

@@ -11,6 +11,7 @@ import numpy as np
 from edgebert.bundle import check_target, new_folder, seal
 from edgebert.config import RuntimeConfig
 from edgebert.engine import Engine
+from edgebert.engines import Opened
 from edgebert.errors import BundleError
 from edgebert.golden import (
     GOLDEN_NAME,
@@ -19,9 +20,10 @@ from edgebert.golden import (
     sample,
     worst_error,
 )
-from edgebert.manifest import Level
+from edgebert.manifest import EngineName, Level
 from edgebert.tokens import Text
 from edgebert_export.checkpoint import dump_json
+from edgebert_export.openvino_proof import check_engine, prove_openvino
 from edgebert_export.parity import check_parity, collect, flatten, floor_of, measure_parity
 from edgebert_export.recipe import Recipe
 from edgebert_export.report import Report, write_report
@@ -60,6 +62,7 @@ def export(recipe: Recipe, progress: Progress | None = None) -> Report:
     tell("read the checkpoint", 0.0)
     source = open_source(recipe)
     prepared = source.prepared
+    check_engine(recipe.engine, prepared.outputs.task)
     texts, origin = choose_texts(recipe.parity_texts, prepared.tokenizer)
     inputs = as_inputs(
         prepared.outputs.task, prepared.tokenizer, texts, prepared.manifest.max_tokens
@@ -73,7 +76,8 @@ def export(recipe: Recipe, progress: Progress | None = None) -> Report:
             )
             config = RuntimeConfig(threads=1)
             engine = Engine.from_parts(work, manifest, config)
-            reference = Engine(manifest, engine.tokenizer, written.reference, config)
+            true = Opened(written.reference, written.reference)
+            reference = Engine(manifest, engine.tokenizer, true, config)
             tell("measure parity", 0.85)
             floor = floor_of(replace(recipe, quantize=written.lost), manifest.task)
             parity = measure_parity(engine, reference, inputs, source=origin, floor=floor)
@@ -81,6 +85,12 @@ def export(recipe: Recipe, progress: Progress | None = None) -> Report:
             manifest = replace(manifest, parity=parity)
             golden = make_golden(engine, reference, inputs)
             (work / GOLDEN_NAME).write_bytes(dump_json(golden.to_json()))
+            if written.openvino is not None:
+                tell("measure parity on openvino", 0.92)
+                proven = prove_openvino(
+                    work, manifest, written.openvino, reference, inputs, golden, floor
+                )
+                manifest = replace(manifest, alternatives={EngineName.OPENVINO: proven})
             write_tool_files(work, manifest, prepared.tokenizer)
             report = write_report(work, manifest, golden)
             tell("seal the bundle", 0.97)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from edgebert.manifest import Level, PoolingMode, Task
+from edgebert.manifest import EngineName, Level, PoolingMode, Task
 from edgebert_export.errors import ExportError
 
 
@@ -48,6 +48,7 @@ class Recipe:
     min_cosine: float | None = None
     min_agreement: float | None = None
     name: str | None = None  # None: the output folder's name
+    engine: EngineName = EngineName.ONNXRUNTIME  # another: its graph and proof are added
     overwrite: bool = False  # replace a bundle that stands at `output`
 
     def __post_init__(self) -> None:
@@ -61,3 +62,9 @@ class Recipe:
             raise ExportError(f"layers_out is {self.layers_out}; it must be 1 or more")
         if self.quantize is Level.FP32 and self.calibrate is not None:
             raise ExportError("calibrate fixes the scales of int8; fp32 has none, leave it out")
+        int8 = self.quantize is not Level.FP32
+        if self.engine is EngineName.OPENVINO and int8 and self.calibrate is None:
+            raise ExportError(
+                "engine openvino computes int8 with fixed scales only; give texts of your domain "
+                "with --calibrate FILE, or take --quantize fp32"
+            )

@@ -20,6 +20,7 @@ class Report:
     task: str
     quantization: Quantization
     parity: Parity
+    alternatives: dict[str, Parity]  # by engine
     golden_texts: int
     golden_tolerance: float
     bytes: dict[str, int]  # by file; what comes after the report is not in it
@@ -34,6 +35,7 @@ def write_report(folder: Path, manifest: Manifest, golden: Golden) -> Report:
         task=manifest.task,
         quantization=manifest.quantization,
         parity=manifest.parity,
+        alternatives={name: other.parity for name, other in manifest.alternatives.items()},
         golden_texts=len(golden.rows),
         golden_tolerance=golden.tolerance,
         bytes=sizes,

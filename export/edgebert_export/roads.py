@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping
 
+from edgebert.manifest import EngineName
 from edgebert_export.checkpoint import read_json_object
+from edgebert_export.errors import UnsupportedModelError
 from edgebert_export.families import FAMILIES
 from edgebert_export.native_road import open_native
 from edgebert_export.onnx_road import open_onnx
@@ -22,11 +24,17 @@ def open_source(recipe: Recipe) -> Source:
     """Read a model on the road that the recipe names, or on the one that fits it.
 
     Raises:
-        UnsupportedModelError: no road knows the model.
+        UnsupportedModelError: no road knows the model, or its road does not build for the engine.
         MissingExtraError: the road needs packages that are not installed.
         ExportError: the model cannot be read.
     """
-    return ROADS[recipe.road or choose_road(recipe)](recipe)
+    road = recipe.road or choose_road(recipe)
+    if recipe.engine is not EngineName.ONNXRUNTIME and road is not Road.NATIVE:
+        raise UnsupportedModelError(
+            f"--engine {recipe.engine.value}: its graph is built on the native road only, and this "
+            f"model takes the {road.value} road; leave the option out"
+        )
+    return ROADS[road](recipe)
 
 
 def choose_road(recipe: Recipe) -> Road:

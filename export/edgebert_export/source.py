@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from edgebert.manifest import Graphs, Level, Quantization
+from edgebert.manifest import Graph, Graphs, Level, Quantization
 from edgebert.session import Session
 from edgebert_export.prepare import Prepared
 
@@ -20,6 +20,7 @@ class Written:
     quantization: Quantization
     reference: Session  # what is true
     lost: Level  # what lies between the two: fp32 where nothing was quantized here
+    openvino: Graph | None = None  # a further graph, where the recipe asks for it
 
 
 class Source(Protocol):

@@ -61,7 +61,7 @@ def test_every_field_of_a_recipe_can_be_asked_for(asked: list[Recipe]) -> None:
             "export m out --quantize int8-accurate --task embed --pooling cls --normalize "
             "--calibrate c.txt --parity-texts p.txt --max-tokens 64 --layers-out 3 --target avx2 "
             "--min-cosine-mean 0.9 --min-cosine 0.8 --min-agreement 0.7 --name mine --overwrite "
-            "--from-onnx"
+            "--from-onnx --engine openvino"
         )
     )
     (recipe,) = asked

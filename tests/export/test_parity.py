@@ -132,7 +132,7 @@ def test_start_and_end_of_an_answer_are_a_decision_each(tiny: Path) -> None:
 def test_texts_are_run_one_by_one(embed: Any) -> None:
     engine = embed(UNIT)
     collect(engine, [*TEXTS, *TEXTS])
-    assert [len(batch.rows) for batch in engine._session.batches] == [1] * 6
+    assert [len(batch.rows) for batch in engine._opened.shared.batches] == [1] * 6
 
 
 def test_of_a_masked_lm_that_scores_every_token_only_the_masks_are_kept(tiny: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from edgebert.manifest import Level
+from edgebert.manifest import EngineName, Level
 from edgebert_export import ExportError, Recipe, Target
 
 pytestmark = pytest.mark.export
@@ -39,6 +39,17 @@ def test_a_limit_without_room_for_a_token_is_refused(value: int) -> None:
 def test_calibration_texts_for_fp32_are_refused() -> None:
     with pytest.raises(ExportError, match="fp32 has none, leave it out"):
         Recipe(**HERE, quantize=Level.FP32, calibrate=Path("texts.txt"))
+
+
+@pytest.mark.parametrize("level", [Level.INT8, Level.INT8_ACCURATE])
+def test_int8_for_openvino_needs_calibration_texts(level: Level) -> None:
+    with pytest.raises(ExportError, match=r"fixed scales only; give texts .* --calibrate FILE"):
+        Recipe(**HERE, quantize=level, engine=EngineName.OPENVINO)
+
+
+def test_fp32_for_openvino_needs_none() -> None:
+    recipe = Recipe(**HERE, quantize=Level.FP32, engine=EngineName.OPENVINO)
+    assert recipe.calibrate is None
 
 
 @pytest.mark.parametrize(("target", "bits"), [(Target.ANY, 8), (Target.AVX2, 7)])

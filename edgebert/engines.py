@@ -1,0 +1,113 @@
+"""Choose what runs a bundle on this machine: onnxruntime, or an engine that it was exported for.
+
+What differs between engines above their sessions stands here as values: how lengths are rounded.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from edgebert.errors import BundleError, MissingExtraError
+from edgebert.lone import LoneSession
+from edgebert.manifest import EngineName, Graph, Manifest
+from edgebert.session import OnnxSession, Session
+
+TELEMETRY = "openvino_telemetry"
+OpenSession = Callable[[Path, Graph, int, int], Session]  # folder, graph, runs at a time, threads
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The sessions of an opened bundle, and the lengths they want."""
+
+    shared: Session  # by the worker threads, each run on one core
+    lone: Session  # of a batch that is the only one of its call
+    length_step: int = 1  # rows are padded to a multiple of this many tokens, and masked
+
+
+def open_sessions(folder: Path, manifest: Manifest, engine: EngineName, threads: int) -> Opened:
+    """Load what a bundle has for an engine.
+
+    Args:
+        folder: of the bundle.
+        manifest: its manifest.
+        engine: which to use.
+        threads: worker threads that will share the sessions.
+
+    Raises:
+        MissingExtraError: the engine is not installed.
+        BundleError: the bundle was not exported for it, or it cannot load its graph.
+    """
+    graph, open_one = _graph(folder, manifest, engine), OPENERS[engine]()
+    shared = open_one(folder, graph, threads, threads)
+    lone = shared
+    if threads > 1:
+        lone = LoneSession(shared, lambda: open_one(folder, graph, 1, threads))
+    return Opened(shared, lone, LENGTH_STEPS[engine])
+
+
+def _graph(folder: Path, manifest: Manifest, engine: EngineName) -> Graph:
+    if engine is EngineName.ONNXRUNTIME:
+        return manifest.graphs.main
+    if engine not in manifest.alternatives:
+        raise BundleError(
+            folder,
+            f"has no graph for {engine.value}; export it with --engine {engine.value}, or leave "
+            "RuntimeConfig.engine as it is",
+        )
+    return manifest.alternatives[engine].graph
+
+
+def is_installed(engine: EngineName) -> bool:
+    """Tell whether the package of an engine is there."""
+    return find_spec(engine.value) is not None
+
+
+def _open_onnxruntime() -> OpenSession:
+    def open_one(folder: Path, graph: Graph, runs: int, threads: int) -> Session:
+        return OnnxSession(folder, graph, threads // runs)
+
+    return open_one
+
+
+def _open_openvino() -> OpenSession:
+    # by name, so that who does not use it does not wait for its import
+    try:
+        with _no_telemetry():
+            module = import_module("edgebert.session_openvino")
+    except ImportError as error:
+        raise MissingExtraError(
+            f'engine openvino needs one more package ({error}): `pip install "edgebert[openvino]"`'
+        ) from error
+    opened: OpenSession = module.OpenVinoSession
+    return opened
+
+
+@contextmanager
+def _no_telemetry() -> Iterator[None]:
+    """Let openvino's import not find its telemetry, which sends an event and marks the user's home.
+
+    It does both unless the user has declined, and takes a stub where the package is missing.
+    """
+    modules: dict[str, Any] = sys.modules
+    if TELEMETRY in modules:  # somebody else imported it: not ours to take away
+        yield
+        return
+    modules[TELEMETRY] = None  # the import system takes it for a package that is not there
+    try:
+        yield
+    finally:
+        del modules[TELEMETRY]
+
+
+OPENERS: Mapping[EngineName, Callable[[], OpenSession]] = {
+    EngineName.ONNXRUNTIME: _open_onnxruntime,
+    EngineName.OPENVINO: _open_openvino,
+}
+# openvino compiles for every new shape: docs/decisions/008-a-second-engine.md
+LENGTH_STEPS: Mapping[EngineName, int] = {EngineName.ONNXRUNTIME: 1, EngineName.OPENVINO: 16}

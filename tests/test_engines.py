@@ -1,0 +1,100 @@
+"""The choice of what runs a bundle: plain errors where it cannot, padding where the engine asks."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import edgebert
+from edgebert.batching import Batch, round_up
+from edgebert.config import RuntimeConfig
+from edgebert.engine import Engine
+from edgebert.engines import OPENERS, Opened
+from edgebert.errors import BundleError, InputError, MissingExtraError
+from edgebert.manifest import EngineName
+from tests.fakes import FakeSession, make_tokenizer, read_manifest
+from tests.make_tiny import DATA
+
+EMBED = DATA / "tiny-embed"
+TEXTS = ["the cat " * (i % 12) for i in range(40)]
+
+
+def padded_engine(session: FakeSession, step: int = 8) -> Engine:
+    manifest = read_manifest(EMBED)
+    tokenizer = make_tokenizer(EMBED, max_tokens=manifest.max_tokens)
+    return Engine(manifest, tokenizer, Opened(session, session, step), RuntimeConfig(threads=1))
+
+
+def masked_sums(batch: Batch) -> tuple[np.ndarray, ...]:
+    """Give (B, 2): the sum of a row's tokens and the length it was padded to."""
+    kept = (batch.ids * batch.mask).sum(axis=1)
+    return (np.stack([kept, np.full(len(kept), batch.ids.shape[1])], 1).astype(np.float32),)
+
+
+def run(engine: Engine, texts: list[str]) -> list[tuple[float, float]]:
+    def read(outputs: tuple[np.ndarray, ...], batch: Batch) -> list[tuple[float, float]]:
+        return [(float(total), float(width)) for total, width in outputs[0]]
+
+    return [result for (result,) in engine.map(texts, read)]
+
+
+def test_rows_of_near_lengths_share_a_run() -> None:
+    session = FakeSession(masked_sums)
+    run(padded_engine(session), TEXTS)
+    lengths = [{len(row.ids) for row in batch.tokens} for batch in session.batches]
+    assert any(len(found) > 1 for found in lengths)
+
+
+def test_a_text_is_padded_alike_whatever_its_neighbours() -> None:
+    engine = padded_engine(FakeSession(masked_sums))
+    assert run(engine, TEXTS) == [run(engine, [text])[0] for text in TEXTS]
+
+
+def test_padding_is_masked_and_tokens_are_not() -> None:
+    session = FakeSession(masked_sums)
+    run(padded_engine(session), TEXTS)
+    for batch in session.batches:
+        assert batch.mask.sum(axis=1).tolist() == [len(row.ids) for row in batch.tokens]
+        assert not (batch.ids * (1 - batch.mask)).any()
+
+
+@given(st.integers(1, 512), st.integers(1, 64))
+def test_a_length_is_rounded_up_by_less_than_a_step_and_not_over_the_limit(
+    length: int, step: int
+) -> None:
+    found = round_up(length, step, 512)
+    assert length <= found < length + step
+    assert found % step == 0 or found == 512
+
+
+def test_onnxruntime_pads_nothing() -> None:
+    assert Engine.open(EMBED)._opened.length_step == 1
+
+
+def test_a_bundle_that_was_not_exported_for_an_engine_says_how_to() -> None:
+    with pytest.raises(BundleError, match="has no graph for openvino; export it with --engine"):
+        edgebert.load(EMBED, RuntimeConfig(engine=EngineName.OPENVINO))
+
+
+def test_an_engine_that_is_not_installed_names_the_pip_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.delitem(sys.modules, "edgebert.session_openvino", raising=False)
+    with pytest.raises(MissingExtraError, match=r'`pip install "edgebert\[openvino\]"`'):
+        OPENERS[EngineName.OPENVINO]()
+
+
+@pytest.mark.parametrize("value", ["tensorrt", "", None, 1])
+def test_an_unknown_engine_is_refused_with_the_known_ones(value: object) -> None:
+    with pytest.raises(InputError, match=r"RuntimeConfig\.engine is .* onnxruntime, openvino"):
+        RuntimeConfig(engine=value)
+
+
+def test_the_default_never_loads_another_engine(python: Callable[..., object], tiny: Path) -> None:
+    code = "import sys, edgebert; edgebert.load(sys.argv[1]); print('openvino' in sys.modules)"
+    assert python("-c", code, str(tiny / "tiny-embed")).stdout == b"False\n"
