@@ -67,7 +67,7 @@ def test_every_field_of_a_recipe_can_be_asked_for(asked: list[Recipe]) -> None:
     (recipe,) = asked
     default = Recipe(model=Path("m"), output=Path("out"))
     fields = [name for name in Recipe.__slots__ if name not in ("model", "output")]
-    assert len(fields) == 15
+    assert len(fields) == 16
     assert all(getattr(recipe, name) != getattr(default, name) for name in fields)
 
 
