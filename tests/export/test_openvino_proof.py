@@ -53,6 +53,7 @@ def test_an_error_over_its_own_tolerance_is_refused(openvino_bundle: Bundles) ->
 def test_a_floor_missed_on_openvino_alone_writes_no_bundle(
     tiny_checkpoint: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("openvino")
     monkeypatch.setattr(module, "BF16", Floor(1.1, None, None))
     recipe = Recipe(
         model=tiny_checkpoint("BertModel"),
