@@ -208,7 +208,7 @@ SUBJECTS = {
     ),
     "answer": replace(
         _of_head("answers", "questions of XQuAD", 60, ANSWER, ANSWER),
-        # on sentences cut in two, which answer nothing, its spans are near ties: 0.93 to 0.96, usual 0.98
+        # on sentences cut in two, which answer nothing, its spans are near ties: 0.93 to 0.96
         min_agreement=0.9,
     ),
     "fill, reactions": Subject(
