@@ -1,8 +1,10 @@
 """`edgebert learn`: labelled texts into a learner's file, which is made if it is not there."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
+from typing import TextIO
 
 from edgebert.errors import InputError
 from edgebert.learn.features import Tier
@@ -31,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--multi-label", action="store_true", help="of a new file: any number of labels a text"
     )
     parser.add_argument(
-        "--receipts", type=Path, metavar="FILE", help="write receipts, to forget exactly"
+        "--receipts", type=Path, metavar="FILE", help="add receipts to a file, to forget exactly"
     )
 
 
@@ -39,18 +41,22 @@ def run(arguments: argparse.Namespace) -> int:
     """Learn the rows and say what is known."""
     with open_or_create(arguments) as learner:
         rows = read_file(arguments.input, several=learner.state.setting.multi_label)
-        receipts = learner.learn(rows.texts, rows.labels, new_classes=True)
+        with open_receipts(arguments.receipts) as stream:  # before there is one to lose
+            receipts = learner.learn(rows.texts, rows.labels, new_classes=True)
+            stream.writelines(f"{receipt.to_json()}\n" for receipt in receipts)
         total, classes = learner.state.statistics.total, len(learner.classes)
-    if arguments.receipts is not None:
-        lines = "".join(f"{receipt.to_json()}\n" for receipt in receipts)
-        try:
-            arguments.receipts.write_text(lines, encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{arguments.receipts}: cannot be written: {error}") from error
     print(
         f"{len(receipts):,} texts learnt; {total:,} of {classes:,} classes known", file=sys.stderr
     )
     return 0
+
+
+def open_receipts(path: Path | None) -> TextIO:
+    """Open the file that receipts are added to; without one they go nowhere."""
+    try:
+        return open(os.devnull if path is None else path, "a", encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def open_or_create(arguments: argparse.Namespace) -> Learner:

@@ -46,6 +46,13 @@ class FrozenEncoder:
                 f"learnt on encoder {setting.encoder[:12]}..., bundle {bundle.path} is "
                 f"{bundle.fingerprint[:12]}...; give the bundle it was made on"
             )
+        features, manifest = setting.features, bundle.manifest
+        given = (len(manifest.graphs.main.outputs), manifest.dimensions)
+        if features.layers > given[0] or features.hidden != given[1]:
+            raise LearnError(
+                f"learnt on {features.layers} layers of {features.hidden}, the bundle gives "
+                f"{given[0]} of {given[1]}; the learner's file is damaged"
+            )
         self.bundle = bundle
         self._engine = Engine.from_parts(
             bundle.path, bundle.manifest, RuntimeConfig(max_tokens_per_run=1)

@@ -8,6 +8,7 @@ same, and nothing is allocated that the bytes at hand do not fill.
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,7 @@ from edgebert.learn.state import (
     AddClass,
     Change,
     Forget,
-    Issued,
     Learn,
-    ReceiptName,
     RemoveClass,
     Setting,
     State,
@@ -29,6 +28,7 @@ from edgebert.learn.state import (
 from edgebert.learn.statistics import Statistics
 from edgebert.reader import Reader, ReadError, parse_object
 
+LEDGER_BYTES = 8
 MOST_FEATURES = 1 << 16  # of a text: bounds what a file can ask for
 
 
@@ -45,15 +45,13 @@ def encode_state(state: State) -> bytes:
     header = {
         "setting": asdict(state.setting) | {"features": features},
         "classes": {name: state.descriptions[name][0] for name in state.names},
-        "issued": {
-            learner: {"count": known.count, "forgotten": to_ranges(known.forgotten)}
-            for learner, known in sorted(state.issued.items())
-        },
+        "learners": sorted(state.learners),
         "total": statistics.total,
         "bytes_each": [width for width, _ in parts],
     }
     grids = b"".join(state.descriptions[name][1].astype("<i2").tobytes() for name in state.names)
-    return _join(header, b"".join([*(data for _, data in parts), grids]))
+    ledger = state.ledger.astype("<u8").tobytes()
+    return _join(header, b"".join([*(data for _, data in parts), grids, ledger]))
 
 
 def decode_state(data: bytes) -> State:
@@ -65,27 +63,18 @@ def decode_state(data: bytes) -> State:
     reader, rest = _split(data)
     setting = _read_setting(reader.part("setting"))
     classes = reader.pairs("classes")
-    issued = {name: _read_issued(part) for name, part in reader.entries("issued")}
+    learners = frozenset(reader.texts("learners"))
     total = reader.count("total")
     widths = [int(width) for width in reader.numbers("bytes_each")]
     reader.finish()
-    size, names = setting.features.width, sorted(classes)
+    size, raw, names = setting.features.width, setting.features.raw_width, sorted(classes)
     lengths = (len(names), size, size * len(names), size * (size + 1) // 2)
     if len(widths) != len(lengths) or not all(1 <= width <= 8 for width in widths):
         raise ReadError(f"bytes_each is {widths}, expected four numbers from 1 to 8")
-    grid_bytes = 2 * setting.features.raw_width
     sizes = [length * width for length, width in zip(lengths, widths, strict=True)]
-    if sum(sizes) + len(names) * grid_bytes != len(rest):
-        raise ReadError(f"{len(rest):,} bytes of sums, which is not what the header says")
-    arrays = []
-    for length, width in zip(lengths, widths, strict=True):
-        arrays.append(unpack_whole(rest[: length * width], width))
-        rest = rest[length * width :]
-    descriptions = {
-        name: (classes[name], _read_grid(rest[place * grid_bytes : (place + 1) * grid_bytes]))
-        for place, name in enumerate(names)
-    }
-    counts, first, sums, upper = arrays
+    parts = _cut(rest, [*sizes, 2 * raw * len(names), LEDGER_BYTES * total])
+    whole = [unpack_whole(part, width) for part, width in zip(parts, widths, strict=False)]
+    counts, first, sums, upper = whole
     gram = np.zeros((size, size))
     rows, columns = np.triu_indices(size)
     gram[rows, columns] = gram[columns, rows] = upper
@@ -96,7 +85,17 @@ def decode_state(data: bytes) -> State:
         sums.reshape(size, len(names)).astype(np.float64),
         gram,
     )
-    return State(setting, statistics, names, descriptions, issued)
+    grids = _read_grid(parts[4]).reshape(len(names), raw)
+    descriptions = {name: (classes[name], grid) for name, grid in zip(names, grids, strict=True)}
+    ledger = np.frombuffer(parts[5], "<u8").astype(np.uint64)
+    return State(setting, statistics, names, descriptions, ledger, learners)
+
+
+def _cut(data: bytes, sizes: Sequence[int]) -> list[bytes]:
+    if sum(sizes) != len(data):
+        raise ReadError(f"{len(data):,} bytes of sums, the header says {sum(sizes):,}")
+    ends = list(accumulate(sizes))
+    return [data[end - size : end] for end, size in zip(ends, sizes, strict=True)]
 
 
 def _read_setting(reader: Reader) -> Setting:
@@ -121,42 +120,23 @@ def _read_setting(reader: Reader) -> Setting:
     return setting
 
 
-def _read_issued(reader: Reader) -> Issued:
-    ends = [int(end) for end in reader.numbers("forgotten")]
-    issued = Issued(reader.count("count"))
-    reader.finish()
-    if len(ends) % 2 or sorted(ends) != ends or (ends and not 0 <= ends[0] <= ends[-1]):
-        raise ReadError("forgotten receipts are not in order")
-    if ends and ends[-1] > issued.count:
-        raise ReadError("more receipts are forgotten than were given")
-    for first, end in zip(ends[::2], ends[1::2], strict=True):
-        issued.forgotten.update(range(first, end))
-    return issued
-
-
-def to_ranges(numbers: Iterable[int]) -> list[int]:
-    """Write whole numbers as first, end, first, end, ... of their runs; ends are left out."""
-    ends: list[int] = []
-    for number in sorted(numbers):
-        if ends and ends[-1] == number:
-            ends[-1] = number + 1
-        else:
-            ends += [number, number + 1]
-    return ends
-
-
 def encode_change(change: Change) -> bytes:
     """Write a change."""
     match change:
         case AddClass(name, description, grid):
             return _join({"add_class": name, "description": description}, _grid_bytes(grid))
-        case RemoveClass(name):
-            return _join({"remove_class": name}, b"")
-        case Learn(labels, grid):
-            return _join({"learn": _lists(labels)}, _grid_bytes(grid))
-        case Forget(labels, grid, receipts):
-            header = {"forget": _lists(labels), "receipts": _lists(receipts)}
-            return _join(header, _grid_bytes(grid))
+        case RemoveClass(name, grid):
+            return _join({"remove_class": name}, _grid_bytes(grid))
+        case Learn(labels, grid, new):
+            header = {
+                "learn": _lists(labels),
+                "new": {each.name: each.description for each in new},
+            }
+            return _join(
+                header, b"".join(_grid_bytes(each.grid) for each in new) + _grid_bytes(grid)
+            )
+        case Forget(labels, grid):
+            return _join({"forget": _lists(labels)}, _grid_bytes(grid))
 
 
 def decode_change(data: bytes, raw_width: int) -> Change:
@@ -166,20 +146,28 @@ def decode_change(data: bytes, raw_width: int) -> Change:
         ReadError: the bytes are not one.
     """
     header, rest = _parse(data)
-    grid = _read_grid(rest)
+    values = _read_grid(rest)
+    if values.size % raw_width:
+        raise ReadError(f"{values.size:,} embedding values, expected rows of {raw_width:,}")
+    grid = values.reshape(-1, raw_width)
     match header:
-        case {"add_class": str(name), "description": str(description)} if grid.size == raw_width:
-            return AddClass(name, description, grid)
-        case {"remove_class": str(name)} if not grid.size:
-            return RemoveClass(name)
-        case {"learn": list(labels)} if grid.size == len(labels) * raw_width:
-            return Learn(_label_tuples(labels), grid.reshape(len(labels), raw_width))
-        case {"forget": list(labels), "receipts": list(receipts)} if (
-            grid.size == len(labels) * raw_width
-        ):
-            names = tuple(_receipt_name(name) for name in receipts)
-            return Forget(_label_tuples(labels), grid.reshape(len(labels), raw_width), names)
+        case {"add_class": str(name), "description": str(description)} if len(grid) == 1:
+            return AddClass(name, description, grid[0])
+        case {"remove_class": str(name)}:
+            return RemoveClass(name, grid)
+        case {"learn": list(labels), "new": dict(new)} if len(grid) == len(labels) + len(new):
+            added = tuple(map(AddClass, new, _texts(new.values()), grid))
+            return Learn(_label_tuples(labels), grid[len(new) :], added)
+        case {"forget": list(labels)} if len(grid) == len(labels):
+            return Forget(_label_tuples(labels), grid)
     raise ReadError(f"no change that this version knows: {sorted(header)!s:.80}")
+
+
+def _texts(values: Iterable[Any]) -> list[str]:
+    texts = list(values)
+    if not all(isinstance(text, str) for text in texts):
+        raise ReadError("a description is not a string")
+    return texts
 
 
 def _label_tuples(labels: Sequence[Any]) -> tuple[tuple[str, ...], ...]:
@@ -187,13 +175,6 @@ def _label_tuples(labels: Sequence[Any]) -> tuple[tuple[str, ...], ...]:
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ReadError(f"labels {names!r:.80}, expected a list of strings")
     return tuple(tuple(names) for names in labels)
-
-
-def _receipt_name(value: Any) -> ReceiptName:
-    match value:
-        case [str(learner), int(number)] if number >= 0:
-            return learner, number
-    raise ReadError(f"receipt {value!r:.80}, expected a learner and a number")
 
 
 def _lists(rows: Iterable[Iterable[Any]]) -> list[list[Any]]:

@@ -122,7 +122,7 @@ def plan_features(manifest: Manifest, tier: Tier, seed: int) -> FeatureMap:
             f"tier {tier.value!r} needs {sizes.layers} pooled layers, bundle {manifest.name!r} "
             f"gives {found}; export it with --layers-out {sizes.layers}, or take another tier"
         )
-    return FeatureMap(min(found, sizes.layers), manifest.encoder.hidden, sizes.random, seed)
+    return FeatureMap(min(found, sizes.layers), manifest.dimensions, sizes.random, seed)
 
 
 def snap(vectors: Floats) -> Grid:

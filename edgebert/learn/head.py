@@ -48,21 +48,28 @@ def choose_head(state: State, kind: HeadKind | None) -> Head:
     return solve_lda(moments, kind, *state.described())
 
 
-def as_kind(head: HeadKind | str) -> HeadKind:
-    """Give the kind of head of a name.
+def as_kind(head: HeadKind | str | None) -> HeadKind | None:
+    """Give the kind of head of a name; None: whichever suits.
 
     Raises:
         InputError: there is none.
     """
+    if head is None:
+        return None
     if head not in set(HeadKind):
         raise InputError(f"head is {head!r}; it must be one of: {', '.join(HeadKind)}, or None")
     return HeadKind(head)
 
 
-def rank_classes(probabilities: Doubles, names: Sequence[str], top_k: int | None) -> list[Label]:
-    """Give the names of (C,) probabilities, best first."""
-    best = np.argsort(-probabilities, kind="stable")[:top_k]
-    return [Label(names[place], float(probabilities[place])) for place in best]
+def rank_classes(
+    probabilities: Doubles, names: Sequence[str], top_k: int | None
+) -> list[tuple[Label, ...]]:
+    """Give the names of (N, C) probabilities, best first: N rows of top_k, None for all."""
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
+    return [
+        tuple(Label(names[place], float(row[place])) for place in places)
+        for row, places in zip(probabilities, best, strict=True)
+    ]
 
 
 def probabilities_of(head: Head, features: Doubles) -> Doubles:

@@ -16,6 +16,7 @@ import os
 import struct
 import sys
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -31,6 +32,7 @@ MAGIC = b"EDGELRN1"
 HEAD = struct.Struct("<8sQ32s")
 RECORD = struct.Struct("<IQI")
 CRC = struct.Struct("<I")
+MOST_BYTES = 2**32 - 1  # of a payload
 LEAST_COMPACTED = 1 << 20  # journals under a megabyte are not worth a new snapshot
 
 
@@ -76,7 +78,7 @@ def parse_file(path: Path, data: bytes) -> Contents:
 
 def _read_record(path: Path, data: bytes, start: int, sequence: int) -> bytes | None:
     body = start + RECORD.size
-    if body > len(data):
+    if body > len(data) or not any(data[start:]):  # zeros: a power cut before the bytes came
         return None
     length, found, crc = RECORD.unpack_from(data, start)
     if crc != zlib.crc32(data[start : body - CRC.size]) or found != sequence:
@@ -97,7 +99,15 @@ def _damaged(path: Path, sequence: int, start: int) -> LearnError:
 
 
 def write_record(payload: bytes, sequence: int) -> bytes:
-    """Frame a payload."""
+    """Frame a payload.
+
+    Raises:
+        LearnError: it is longer than the frame can say.
+    """
+    if len(payload) > MOST_BYTES:
+        raise LearnError(
+            f"{len(payload):,} bytes in one change, at most {MOST_BYTES:,}; learn fewer at once"
+        )
     head = RECORD.pack(len(payload), sequence, 0)[: -CRC.size]
     return head + CRC.pack(zlib.crc32(head)) + payload + CRC.pack(zlib.crc32(payload))
 
@@ -151,6 +161,7 @@ class Journal:
         """
         self.path = path
         self._lock = _take_lock(path)
+        self._process = os.getpid()
         try:
             if create is not None:
                 if path.exists():
@@ -178,22 +189,36 @@ class Journal:
         Raises:
             LearnError: the disk does not take it; the file is as before.
         """
+        self._require_process()
         record = write_record(payload, self._sequence)
         try:
             with self.path.open("r+b") as stream:
+                if stream.seek(0, os.SEEK_END) < self._end:
+                    raise LearnError(f"{self.path}: cut or replaced meanwhile; open it again")
                 stream.truncate(self._end)  # what a crash or a full disk left of a record
                 stream.seek(self._end)
                 stream.write(record)
                 _flush(stream)
         except OSError as error:
+            with suppress(OSError):  # a record that was refused must not be read later
+                os.truncate(self.path, self._end)
             raise LearnError(f"{self.path}: cannot be written: {error.strerror}") from error
         self._end += len(record)
         self._sequence += 1
 
     def compact(self, snapshot: bytes) -> None:
         """Put a snapshot in place of all that the file holds."""
+        self._require_process()
         write_snapshot(self.path, snapshot)
         self._begin(Contents(snapshot, (), HEAD.size + len(snapshot)))
+
+    def _require_process(self) -> None:
+        """Refuse to write in a forked child, which would share the parent's lock."""
+        if os.getpid() != self._process:
+            raise LearnError(
+                f"{self.path}: opened by process {self._process}, a fork of which cannot write; "
+                "open it there"
+            )
 
     def close(self) -> None:
         """Let others write."""

@@ -7,31 +7,29 @@ forgetting in between give the same bits as learning what is left at once (docs/
 
 import threading
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
 from typing import Self
 
-import numpy as np
-
 from edgebert.bundle import Bundle
-from edgebert.errors import InputError, LearnError
+from edgebert.errors import InputError
 from edgebert.learn.encoder import FrozenEncoder
 from edgebert.learn.encoding import decode_state, encode_state
-from edgebert.learn.features import Grid, Tier, plan_features
+from edgebert.learn.features import Tier
 from edgebert.learn.head import as_kind, choose_head, probabilities_of, rank_classes
-from edgebert.learn.inputs import Labels, check_name, name_labels
-from edgebert.learn.journal import write_snapshot
-from edgebert.learn.receipts import Receipt, plan_forget
-from edgebert.learn.report import LearnerReport, make_report
-from edgebert.learn.solve import Doubles, Head, HeadKind
-from edgebert.learn.state import (
-    AddClass,
-    Change,
-    Learn,
-    RemoveClass,
-    Setting,
-    State,
+from edgebert.learn.inputs import Labels, name_labels
+from edgebert.learn.planning import (
+    plan_class,
+    plan_forgetting,
+    plan_learning,
+    plan_removal,
+    plan_setting,
 )
+from edgebert.learn.receipts import Receipt
+from edgebert.learn.report import LearnerReport, make_report
+from edgebert.learn.solve import Head, HeadKind
+from edgebert.learn.state import Change, State
 from edgebert.learn.store import Store
 from edgebert.learn.suggest import choose_texts
 from edgebert.results import Classification
@@ -44,11 +42,11 @@ class Learner:
     `with` block, to let another process write.
     """
 
-    def __init__(self, encoder: FrozenEncoder, store: Store, head: HeadKind | str | None) -> None:
+    def __init__(self, encoder: FrozenEncoder, store: Store, kind: HeadKind | None) -> None:
         """Join the parts; `create` and `open` make them."""
         self._encoder = encoder
         self._store = store
-        self._kind = None if head is None else as_kind(head)
+        self._kind = kind
         self._head: Head | None = None
         self._guard = threading.RLock()
 
@@ -81,20 +79,11 @@ class Learner:
             TaskError: it is not for embeddings.
             LearnError: the file exists, or the bundle lacks layers that the tier needs.
         """
-        if tier not in set(Tier):
-            raise InputError(f"tier is {tier!r}; it must be one of: {', '.join(Tier)}")
-        opened = Bundle.open(bundle)
-        chosen = prompt if prompt is not None else opened.manifest.default_prompt
-        setting = Setting(
-            learner=token_hex(8),
-            encoder=opened.fingerprint,
-            features=plan_features(opened.manifest, Tier(tier), seed),
-            prompt=chosen,
-            multi_label=multi_label,
-        )
+        kind, opened = as_kind(head), Bundle.open(bundle)
+        setting = plan_setting(opened, tier, prompt, multi_label=multi_label, seed=seed)
         encoder = FrozenEncoder(opened, setting)
         where = None if path is None else Path(path)
-        return cls(encoder, Store.create(State.new(setting), where), head)
+        return cls(encoder, Store.create(State.new(setting), where), kind)
 
     @classmethod
     def open(
@@ -116,31 +105,19 @@ class Learner:
 
         Raises:
             BundleError: the bundle cannot be used.
-            LearnError: the file is damaged, of another encoder, or being written by another
-                process.
+            LearnError: the file is damaged, of another encoder, or being written elsewhere.
         """
-        opened = Bundle.open(bundle)
+        kind, opened = as_kind(head), Bundle.open(bundle)
         store = Store.open(Path(path), read_only=read_only)
         try:
-            return cls(FrozenEncoder(opened, store.state.setting), store, head)
+            return cls(FrozenEncoder(opened, store.state.setting), store, kind)
         except BaseException:
             store.close()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let others write the file. The learner goes on in memory, and refuses changes."""
-        with self._guard:
-            self._store.close()
-
     @property
     def state(self) -> State:
-        """All that is known; not to be changed."""
+        """All that is known; to be read only while no other thread learns."""
         return self._store.state
 
     @property
@@ -158,16 +135,13 @@ class Learner:
 
         Args:
             name: its label.
-            describe: a phrase for it, which counts as one sample of its mean; None: the name,
-                its underscores as spaces; "": nothing.
+            describe: a phrase that counts as one sample; None: its name's words; "": nothing.
 
         Raises:
+            InputError: the name is empty, or one of them is not a string.
             LearnError: it is there already.
         """
-        check_name(name)
-        phrase = name.replace("_", " ") if describe is None else describe
-        grid = self._encoder.grids([phrase])[0]
-        self._change(AddClass(name, phrase, grid if phrase else np.zeros_like(grid)))
+        self._change(plan_class(self._encoder, name, describe))
 
     def learn(
         self, texts: Sequence[str], labels: Labels, *, new_classes: bool = False
@@ -186,79 +160,49 @@ class Learner:
             InputError: a text or label cannot be taken.
             LearnError: a label is unknown, or the disk is full.
         """
-        named = name_labels(texts, labels, several=self._multi)
-        unknown = sorted({name for names in named for name in names} - set(self.state.names))
-        if unknown and not new_classes:
-            raise LearnError(
-                f"no class {unknown[0]!r:.80}; add it with `add_class`, or allow `new_classes`"
-            )
-        grids = self._encoder.grids(texts)
+        named = name_labels(texts, labels, several=self.state.setting.multi_label)
+        plan = plan_learning(self._encoder, self.classes, texts, named, new_classes=new_classes)
         with self._guard:
-            for name in unknown:
-                self.add_class(name)
-            learner = self.state.setting.learner
-            first = self.state.issued[learner].count
-            self._change(Learn(tuple(named), grids))
+            there = self.state.descriptions  # another thread may have added a class meanwhile
+            new = tuple(each for each in plan.new if each.name not in there)
+            self._change(replace(plan, new=new))
         return [
-            Receipt(learner, first + row, named[row], grids[row].astype("<i2").tobytes())
-            for row in range(len(named))
+            Receipt(names, grid.astype("<i2").tobytes())
+            for names, grid in zip(plan.labels, plan.grid, strict=True)
         ]
 
     def forget(
-        self,
-        receipts: Sequence[Receipt] = (),
-        *,
-        texts: Sequence[str] = (),
-        labels: Labels = (),
+        self, receipts: Sequence[Receipt] = (), *, texts: Sequence[str] = (), labels: Labels = ()
     ) -> None:
         """Forget samples, as if they had never been learnt: all of them, or with an error none.
 
         Args:
-            receipts: as `learn` gave them; each once.
-            texts: texts without a receipt. Exact on the encoder build that learnt them, which
-                cannot be checked: of a text that was never learnt the sums would go wrong.
+            receipts: as `learn` gave them; exact wherever they are used.
+            texts: texts without a receipt; found only by the build that learnt them.
             labels: theirs.
 
         Raises:
-            LearnError: a receipt is of another learner or was used, or a class has not so many
-                samples.
+            InputError: a text or label cannot be taken.
+            LearnError: a sample is not known: never learnt so, or forgotten before.
         """
-        named = name_labels(texts, labels, several=self._multi)
-        self._change(plan_forget(receipts, named, self._encoder.grids(texts)))
+        named = name_labels(texts, labels, several=self.state.setting.multi_label)
+        self._change(plan_forgetting(self._encoder, receipts, texts, named))
 
     def remove_class(
-        self,
-        name: str,
-        *,
-        receipts: Sequence[Receipt] = (),
-        texts: Sequence[str] = (),
+        self, name: str, *, receipts: Sequence[Receipt] = (), texts: Sequence[str] = ()
     ) -> None:
         """Forget a class with all its samples, which must be given: no sample is kept here.
 
         Raises:
-            LearnError: there is no such class, or these are not all its samples: then its sum
-                does not come to zero, and nothing is forgotten.
+            LearnError: there is no such class, or these are not all its samples, and of it alone.
         """
-        with self._guard:
-            column = self.state.column(name)
-            given = len(receipts) + len(texts)
-            learnt = int(self.state.statistics.counts[column])
-            if given != learnt or any(each.labels != (name,) for each in receipts):
-                raise LearnError(
-                    f"class {name!r:.80} has {learnt:,} samples, {given:,} were given; give a "
-                    "receipt or the text of each"
-                )
-            if given:
-                labels = [[name]] * len(texts) if self._multi else [name] * len(texts)
-                self.forget(receipts, texts=texts, labels=labels)
-            self._change(RemoveClass(name))
+        self._change(plan_removal(self._encoder, name, receipts, texts))
 
     def merge(self, other: "Learner") -> None:
         """Take in what another learner knows; the same as having learnt its samples.
 
         Raises:
-            LearnError: it is on another encoder or tier, or some of its samples are known
-                already.
+            LearnError: it is on another encoder or tier, or the two share samples.
         """
         with other._guard:
             theirs = decode_state(encode_state(other.state))  # a copy, for the lock of one
@@ -286,13 +230,11 @@ class Learner:
         embedded = list(self._encoder.embed(texts))
         with self._guard:
             head, names = self.head(), list(self.state.names)
-        features = self._features(self._encoder.stack(each.grid for each in embedded))
-        scores = probabilities_of(head, features)
+        grid = self._encoder.stack(each.grid for each in embedded)
+        ranked = rank_classes(probabilities_of(head, self.state.values(grid)), names, top_k)
         return [
-            Classification(
-                tuple(rank_classes(row, names, top_k)), each.tokens.n_tokens, each.tokens.truncated
-            )
-            for row, each in zip(scores, embedded, strict=True)
+            Classification(labels, each.tokens.n_tokens, each.tokens.truncated)
+            for labels, each in zip(ranked, embedded, strict=True)
         ]
 
     def suggest(self, unlabelled: Sequence[str], k: int) -> list[int]:
@@ -305,12 +247,10 @@ class Learner:
         Returns:
             Their places among the texts, the most useful first.
         """
-        if k < 1:
-            raise InputError(f"k is {k}; it must be 1 or more")
         grids = self._encoder.grids(unlabelled)
         head = self.head()
-        scores = head.sharpness * head.scores(self._features(grids))
-        return [int(row) for row in choose_texts(scores, grids.astype(np.float64), k)]
+        scores = head.sharpness * head.scores(self.state.values(grids))
+        return choose_texts(scores, grids, k)
 
     def report(self, receipts: Sequence[Receipt] = ()) -> LearnerReport:
         """Say what is known and how well.
@@ -333,24 +273,27 @@ class Learner:
             return self._head
 
     def save(self, path: Path | str) -> None:
-        """Write a copy that `open` opens. It takes this one's receipts, and gives its own."""
+        """Write a copy, which goes its own way, to a file that must not exist."""
         with self._guard:
-            write_snapshot(Path(path), encode_state(self.state.copy_as(token_hex(8))))
+            Store.create(self.state.renamed(token_hex(8)), Path(path)).close()
 
     def compact(self) -> None:
         """Fold the journal into the snapshot: what was forgotten is then gone from the file."""
         with self._guard:
             self._store.compact()
 
-    @property
-    def _multi(self) -> bool:
-        return self.state.setting.multi_label
+    def close(self) -> None:
+        """Let others write the file. The learner goes on answering, and refuses changes."""
+        with self._guard:
+            self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.close()
 
     def _change(self, change: Change) -> None:
         with self._guard:
             self._store.change(change)
             self._head = None
-
-    def _features(self, grids: Grid) -> Doubles:
-        features = self.state.setting.features
-        return features.apply(grids) / features.scale

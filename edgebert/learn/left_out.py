@@ -15,6 +15,7 @@ from edgebert.learn.solve import (
     HeadKind,
     Moments,
     class_means,
+    invert_corners,
     solve,
     substitute,
     within_scatter,
@@ -96,9 +97,10 @@ class _Whitening:
 
     def __init__(self, scatter: Doubles) -> None:
         self._factor: Doubles = np.linalg.cholesky(scatter).astype(np.float64, copy=False)
+        self._corners = invert_corners(self._factor)
 
     def __call__(self, columns: Doubles) -> Doubles:
-        return substitute(self._factor, columns)
+        return substitute(self._factor, self._corners, columns)
 
 
 def _whitening(moments: Moments, head: Head) -> _Whitening:

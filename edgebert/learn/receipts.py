@@ -1,7 +1,8 @@
 """Receipts: what the caller keeps of a learnt text, to have it forgotten exactly.
 
-A learner keeps no samples. A receipt holds one sample's embedding on the grid, so that it can be
-taken away again even where another machine or onnxruntime would embed the text a grid step off.
+A learner keeps no samples, only a fingerprint of each (`ledger.py`). A receipt holds one sample's
+embedding on the grid, so that it can be taken away again even where another machine or onnxruntime
+would embed the text a grid step off.
 Whoever holds a receipt holds the embedding of a text: keep it as you would the text.
 """
 
@@ -9,7 +10,6 @@ import base64
 import binascii
 import json
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ import numpy as np
 
 from edgebert.errors import LearnError
 from edgebert.learn.features import Grid
-from edgebert.learn.state import Forget
 from edgebert.reader import Reader, ReadError, parse_object
 
 
@@ -26,8 +25,6 @@ from edgebert.reader import Reader, ReadError, parse_object
 class Receipt:
     """One learnt text."""
 
-    learner: str  # id of the learner that learnt it first
-    number: int  # of the text there
     labels: tuple[str, ...]
     embedding: bytes  # d little-endian int16
 
@@ -43,8 +40,6 @@ class Receipt:
 
     def _fields(self) -> dict[str, Any]:
         return {
-            "learner": self.learner,
-            "number": self.number,
             "labels": list(self.labels),
             "embedding": base64.b85encode(self.embedding).decode(),
         }
@@ -59,8 +54,6 @@ class Receipt:
         try:
             reader = Reader(parse_object(line.encode(), "the receipt"))
             receipt = cls(
-                reader.text("learner"),
-                reader.count("number"),
                 reader.texts("labels"),
                 base64.b85decode(reader.text("embedding")),
             )
@@ -69,7 +62,7 @@ class Receipt:
         except (ReadError, ValueError, binascii.Error) as error:
             raise LearnError(f"not a receipt of `learn`: {error}") from error
         if crc != _crc(receipt._fields()):
-            raise LearnError(f"receipt {receipt.number} was changed since `learn` gave it")
+            raise LearnError(f"receipt {line!r:.80} was changed since `learn` gave it")
         return receipt
 
 
@@ -80,33 +73,10 @@ def read_receipts(path: Path) -> list[Receipt]:
         LearnError: it cannot be read, or a line is no receipt.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")  # a label may hold other line ends
     except (OSError, UnicodeDecodeError) as error:
         raise LearnError(f"{path}: cannot be read: {error}") from error
     return [Receipt.from_json(line) for line in lines if line.strip()]
-
-
-def plan_forget(
-    receipts: Sequence[Receipt], labels: Sequence[tuple[str, ...]], grid: Grid
-) -> Forget:
-    """Plan to forget what receipts stand for, and samples without.
-
-    Args:
-        receipts: any number.
-        labels: of the samples without.
-        grid: (N, d) their embeddings.
-
-    Raises:
-        LearnError: a receipt is of a learner of another tier.
-    """
-    for each in receipts:
-        if len(each.grid) != grid.shape[1]:
-            raise LearnError(f"receipt {each.number} is of a learner of another tier")
-    return Forget(
-        (*(each.labels for each in receipts), *labels),
-        np.array([*(each.grid for each in receipts), *grid], np.int16).reshape(-1, grid.shape[1]),
-        tuple((each.learner, each.number) for each in receipts),
-    )
 
 
 def _crc(fields: dict[str, Any]) -> int:

@@ -55,14 +55,16 @@ def nearest_pairs(state: State, head: Head, means: Doubles) -> tuple[Pair, ...]:
     """Find the classes nearest to each other, by the distance that the head goes by."""
     if head.kind is HeadKind.RIDGE or len(state.names) < 2:
         return ()
-    products = means.T @ head.weights
-    squares = np.diag(products)
-    distances = np.sqrt(np.maximum(squares + squares[:, None] - products - products.T, 0))
-    rows, columns = np.triu_indices(len(state.names), 1)
-    order = np.argsort(distances[rows, columns], kind="stable")[:SHOWN]
+    squares = np.sum(means * head.weights, axis=0)
+    found: list[tuple[float, int, int]] = []
+    for row in range(len(state.names) - 1):  # one by one: C x C distances may be too many
+        later = slice(row + 1, None)
+        away = squares[row] + squares[later] - 2 * (means[:, row] @ head.weights[:, later])
+        nearest = np.argsort(away, kind="stable")[:SHOWN]
+        found += [(float(away[place]), row, row + 1 + int(place)) for place in nearest]
     return tuple(
-        Pair(state.names[row], state.names[column], float(distances[row, column]))
-        for row, column in zip(rows[order], columns[order], strict=True)
+        Pair(state.names[row], state.names[column], max(square, 0.0) ** 0.5)
+        for square, row, column in sorted(found)[:SHOWN]
     )
 
 
@@ -70,7 +72,7 @@ def leave_out(state: State, head: Head, receipts: Sequence[Receipt]) -> LeftOut:
     """Score learnt samples by the head without each; see `left_out.py`."""
     scale = state.setting.features.scale
     moments = moments_of(state.statistics, scale)
-    features = state.setting.features.apply(np.stack([each.grid for each in receipts])) / scale
+    features = state.values(np.stack([each.grid for each in receipts]))
     columns = np.array([state.column(each.labels[0]) for each in receipts], np.int64)
     if head.kind is HeadKind.RIDGE:
         targets = np.eye(len(state.names))[columns]

@@ -8,6 +8,7 @@ Knows no file and no engine.
 """
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,10 +16,11 @@ import numpy as np
 
 from edgebert.errors import LearnError
 from edgebert.learn.features import FeatureMap, Grid
+from edgebert.learn.ledger import Ledger, empty_ledger, enter, fingerprints, strike
 from edgebert.learn.solve import Doubles
 from edgebert.learn.statistics import Statistics, Targets
 
-ReceiptName = tuple[str, int]  # learner, number
+BLOCK = 256  # samples summed up at once: bounds memory where many texts or classes come
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +45,11 @@ class AddClass:
 
 @dataclass(frozen=True, slots=True)
 class Learn:
-    """Samples are added; they get the next numbers."""
+    """Samples are added, and the classes of theirs that are new."""
 
     labels: tuple[tuple[str, ...], ...]  # of each sample
     grid: Grid  # (N, d)
+    new: tuple[AddClass, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +58,17 @@ class Forget:
 
     labels: tuple[tuple[str, ...], ...]
     grid: Grid  # (N, d)
-    receipts: tuple[ReceiptName, ...]  # of those that came with one
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveClass:
-    """A class without samples loses its place."""
+    """A class loses its place and all its samples."""
 
     name: str
+    grid: Grid  # (N, d) the samples
 
 
 Change = AddClass | Learn | Forget | RemoveClass
-
-
-@dataclass(slots=True)
-class Issued:
-    """The receipts that a learner has given out."""
-
-    count: int = 0
-    forgotten: set[int] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -84,14 +79,14 @@ class State:
     statistics: Statistics
     names: list[str] = field(default_factory=list)  # sorted
     descriptions: dict[str, tuple[str, Grid]] = field(default_factory=dict)
-    issued: dict[str, Issued] = field(default_factory=dict)  # by learner: itself and those merged
+    ledger: Ledger = field(default_factory=empty_ledger)
+    learners: frozenset[str] = frozenset()  # ids: its own and those merged in
 
     @classmethod
     def new(cls, setting: Setting) -> "State":
         """Make a state that knows nothing."""
-        state = cls(setting, Statistics.empty(setting.features.width))
-        state.issued[setting.learner] = Issued()
-        return state
+        statistics = Statistics.empty(setting.features.width)
+        return cls(setting, statistics, learners=frozenset({setting.learner}))
 
     def check(self, change: Change) -> None:
         """Refuse a change that cannot be made.
@@ -101,39 +96,40 @@ class State:
         """
         match change:
             case AddClass(name=name):
-                if name in self.descriptions:
-                    raise LearnError(f"class {name!r:.80} is there already")
-            case RemoveClass(name=name):
-                left = int(self.statistics.counts[self.column(name)])
-                if left:
+                self._check_new([name])
+            case Learn(labels, grid, new):
+                names = [each.name for each in new]
+                self._check_new(names)
+                self._check_known(labels, names)
+                self.statistics.check_room(len(grid))
+            case Forget(labels, grid):
+                self._check_known(labels)
+                strike(self.ledger, fingerprints(labels, grid))
+            case RemoveClass(name, grid):
+                known = int(self.statistics.counts[self.column(name)])
+                if len(grid) != known:
                     raise LearnError(
-                        f"class {name!r:.80} has {left:,} samples; forget them first (what a class "
-                        "adds to the scatter that all share cannot be told apart without them)"
+                        f"class {name!r:.80} has {known:,} samples, {len(grid):,} were given; give "
+                        "a receipt or the text of each"
                     )
-            case Learn(labels=labels):
-                self._targets(labels)
-                self.statistics.check_room(len(labels))
-            case Forget():
-                self._check_forget(change)
+                strike(self.ledger, fingerprints([(name,)] * len(grid), grid))
 
     def apply(self, change: Change) -> None:
         """Make a change that `check` has passed."""
         match change:
-            case AddClass(name, description, grid):
-                self.descriptions[name] = (description, grid)
-                self.names = sorted(self.descriptions)
-                self.statistics.insert_class(self.names.index(name))
-            case RemoveClass(name):
+            case AddClass():
+                self._insert([change])
+            case Learn(labels, grid, new):
+                self._insert(new)
+                self._sum_up(1, labels, grid)
+                self.ledger = enter(self.ledger, fingerprints(labels, grid))
+            case Forget(labels, grid):
+                self._take_away(labels, grid)
+            case RemoveClass(name, grid):
+                self._take_away([(name,)] * len(grid), grid)
                 self.statistics.drop_class(self.column(name))
                 del self.descriptions[name]
                 self.names.remove(name)
-            case Learn(labels, grid):
-                self.statistics.change(1, self._features(grid), self._targets(labels))
-                self.issued[self.setting.learner].count += len(labels)
-            case Forget(labels, grid, receipts):
-                self.statistics.change(-1, self._features(grid), self._targets(labels))
-                for learner, number in receipts:
-                    self.issued[learner].forgotten.add(number)
 
     def column(self, name: str) -> int:
         """Give the place of a class.
@@ -145,29 +141,42 @@ class State:
             raise LearnError(f"no class {name!r:.80}; add it with `add_class` first")
         return self.names.index(name)
 
-    def _features(self, grid: Grid) -> Doubles:
-        return self.setting.features.apply(grid)
+    def values(self, grid: Grid) -> Doubles:
+        """Give the features of (N, d) embeddings as real numbers: (N, D)."""
+        features = self.setting.features
+        return features.apply(grid) / features.scale
 
-    def _targets(self, labels: Sequence[Sequence[str]]) -> Targets:
+    def _insert(self, new: Sequence[AddClass]) -> None:
+        added = sorted(new, key=lambda each: each.name)
+        places = [bisect_left(self.names, each.name) for each in added]
+        self.descriptions |= {each.name: (each.description, each.grid) for each in added}
+        self.names = sorted(self.descriptions)
+        self.statistics.insert_classes(places)
+
+    def _take_away(self, labels: Sequence[Sequence[str]], grid: Grid) -> None:
+        self.ledger = strike(self.ledger, fingerprints(labels, grid))
+        self._sum_up(-1, labels, grid)
+
+    def _sum_up(self, sign: int, labels: Sequence[Sequence[str]], grid: Grid) -> None:
         columns = {name: place for place, name in enumerate(self.names)}
-        targets = np.zeros((len(labels), len(self.names)))
-        for row, names in enumerate(labels):
-            for name in names:
-                if name not in columns:
-                    self.column(name)  # says what is wrong
-                targets[row, columns[name]] = 1
-        return targets
+        for start in range(0, len(grid), BLOCK):
+            some = labels[start : start + BLOCK]
+            targets: Targets = np.zeros((len(some), len(columns)))
+            for row, names in enumerate(some):
+                targets[row, [columns[name] for name in names]] = 1
+            features = self.setting.features.apply(grid[start : start + BLOCK])
+            self.statistics.change(sign, features, targets)
 
-    def _check_forget(self, change: Forget) -> None:
-        for learner, number in change.receipts:
-            known = self.issued.get(learner)
-            if known is None or number >= known.count:
-                raise LearnError(f"receipt {number} is not of this learner, nor of one merged in")
-            if number in known.forgotten:
-                raise LearnError(f"receipt {number} was forgotten before")
-        if len(set(change.receipts)) != len(change.receipts):
-            raise LearnError("a receipt stands twice")
-        self.statistics.check_removal(self._features(change.grid), self._targets(change.labels))
+    def _check_new(self, names: Sequence[str]) -> None:
+        for name in names:
+            if name in self.descriptions:
+                raise LearnError(f"class {name!r:.80} is there already")
+        if len(set(names)) < len(names):
+            raise LearnError("a new class stands twice")
+
+    def _check_known(self, labels: Sequence[Sequence[str]], new: Sequence[str] = ()) -> None:
+        for name in {name for names in labels for name in names}.difference(new):
+            self.column(name)  # says what is wrong
 
     def merged(self, other: "State") -> "State":
         """Give a state that knows what both know.
@@ -181,7 +190,7 @@ class State:
                 "the learners differ in encoder, tier, seed, prompt or multi_label; only like "
                 "learners can be merged"
             )
-        twice = self.issued.keys() & other.issued.keys()
+        twice = self.learners & other.learners
         if twice:
             raise LearnError(
                 f"both hold what learner {min(twice)} learnt; merged, it would count twice"
@@ -189,38 +198,36 @@ class State:
         for name in self.descriptions.keys() & other.descriptions.keys():
             if self.descriptions[name][0] != other.descriptions[name][0]:
                 raise LearnError(f"class {name!r:.80} is described differently in the two learners")
-        issued = {
-            learner: Issued(known.count, set(known.forgotten))
-            for learner, known in (self.issued | other.issued).items()
-        }
         descriptions = {**other.descriptions, **self.descriptions}
         names = sorted(descriptions)
         both = Statistics.empty(mine.features.width, len(names))
         for state in (self, other):
             both.merge(state.statistics, np.array([names.index(name) for name in state.names], int))
-        return State(mine, both, names, descriptions, issued)
+        ledger = enter(self.ledger, other.ledger)
+        return State(mine, both, names, descriptions, ledger, self.learners | other.learners)
 
-    def copy_as(self, learner: str) -> "State":
-        """Give a copy that takes this one's receipts and gives out its own."""
+    def renamed(self, learner: str) -> "State":
+        """Give the same under another id, as which it goes its own way."""
         setting = replace(self.setting, learner=learner)
-        return replace(self, setting=setting, issued={**self.issued, learner: Issued()})
+        return replace(self, setting=setting, learners=self.learners | {learner})
 
     def described(self) -> tuple[Doubles, Doubles]:
         """Give the features of the descriptions (D, C), and 1 for a class that has one (C,)."""
         width = self.setting.features.raw_width
         rows = [self.descriptions[name][1] for name in self.names]
         grid = np.array(rows, np.int16).reshape(len(rows), width)
-        features = self._features(grid) / self.setting.features.scale
-        return features.T, (grid != 0).any(axis=1).astype(np.float64)
+        return self.values(grid).T, (grid != 0).any(axis=1).astype(np.float64)
 
     def digest(self) -> str:
         """Hash all that decides a prediction: the same for the same samples in any order."""
         statistics = self.statistics
         statistics.settle()
         digest = hashlib.sha256(repr(replace(self.setting, learner="")).encode())
-        digest.update(repr([(name, self.descriptions[name][0]) for name in self.names]).encode())
-        digest.update(repr(statistics.total).encode())
-        for array in (statistics.counts, statistics.first, statistics.sums, statistics.gram):
+        for name in self.names:
+            description, grid = self.descriptions[name]
+            digest.update(repr((name, description)).encode() + grid.astype("<i2").tobytes())
+        sums = (statistics.counts, statistics.first, statistics.sums, statistics.gram)
+        for array in (*sums, self.ledger):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 

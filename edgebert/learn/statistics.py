@@ -7,6 +7,7 @@ it, bit for bit. Knows no text, label or file: columns are classes, and what the
 Axes: N samples, D features, C classes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -54,22 +55,6 @@ class Statistics:
                 "another learner"
             )
 
-    def check_removal(self, features: Units, targets: Targets) -> None:
-        """Refuse to take away what cannot have been added.
-
-        Raises:
-            LearnError: a class has fewer samples, or would have none and a sum that is not zero.
-        """
-        left = self.counts - targets.sum(axis=0).astype(np.int64)
-        if self.total < len(features) or (left < 0).any():
-            raise LearnError("more samples to forget than were learnt of a class")
-        emptied = (left == 0) & targets.any(axis=0)
-        if (self.sums - features.T @ targets)[:, emptied].any():
-            raise LearnError(
-                "the samples to forget are not the ones learnt: a class that they would empty "
-                "does not come to zero. Give receipts, or the same texts on the same encoder build"
-            )
-
     def change(self, sign: int, features: Units, targets: Targets) -> None:
         """Add samples (sign 1), or take them away as if they had never been added (-1)."""
         self.total += sign * len(features)
@@ -104,10 +89,10 @@ class Statistics:
         self.sums[:, columns] += other.sums
         self.gram += other.gram
 
-    def insert_class(self, column: int) -> None:
-        """Make room for a class without samples."""
-        self.counts = np.insert(self.counts, column, 0)
-        self.sums = np.insert(self.sums, column, 0.0, axis=1)
+    def insert_classes(self, columns: Sequence[int]) -> None:
+        """Make room for classes without samples, each before what is now in its column."""
+        self.counts = np.insert(self.counts, columns, 0)
+        self.sums = np.insert(self.sums, columns, 0.0, axis=1)
 
     def drop_class(self, column: int) -> None:
         """Drop a class; only one without samples leaves no trace."""

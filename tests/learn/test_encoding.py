@@ -1,5 +1,7 @@
 """States and changes come back as they were written."""
 
+from dataclasses import fields, is_dataclass
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,7 +15,6 @@ from edgebert.learn.encoding import (
     encode_change,
     encode_state,
     pack_whole,
-    to_ranges,
     unpack_whole,
 )
 from edgebert.learn.features import FeatureMap
@@ -34,11 +35,13 @@ CHANGES: list[Change] = [
     AddClass("ä", "a phrase", grid(1)[0]),
     AddClass("b", "", grid(1, 1)[0] * 0),
     AddClass("c", "", grid(1, 1)[0] * 0),
-    RemoveClass("c"),
+    RemoveClass("c", grid(0)),
     Learn((("ä",), ("b", "ä"), ()), grid(3, 2)),
+    Learn((("d",), ("ä",)), grid(2, 4), (AddClass("d", "a phrase", grid(1, 5)[0]),)),
+    RemoveClass("d", grid(2, 4)[:1]),
     Learn((("b",),) * 5, grid(5, 3)),
-    Forget((("b", "ä"),), grid(3, 2)[1:2], (("ab", 1),)),
-    Forget((("b",),), grid(5, 3)[:1], ()),
+    Forget((("b", "ä"),), grid(3, 2)[1:2]),
+    Forget((("b",),), grid(5, 3)[:1]),
 ]
 
 
@@ -50,28 +53,34 @@ def made() -> State:
     return state
 
 
+def plain(value: object) -> object:
+    """Make a change comparable."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, tuple):
+        return tuple(plain(each) for each in value)
+    if is_dataclass(value):
+        return type(value), *(plain(getattr(value, each.name)) for each in fields(value))
+    return value
+
+
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: type(change).__name__)
 def test_a_change_comes_back_as_it_was(change: Change) -> None:
-    again = decode_change(encode_change(change), D)
-    assert type(again) is type(change)
-    for name in change.__slots__:
-        found, wanted = getattr(again, name), getattr(change, name)
-        same = np.array_equal(found, wanted) if name == "grid" else found == wanted
-        assert same, name
+    assert plain(decode_change(encode_change(change), D)) == plain(change)
 
 
 def test_a_state_comes_back_as_it_was() -> None:
     again = decode_state(encode_state(made()))
     assert again.digest() == made().digest()
     assert encode_state(again) == encode_state(made())
-    assert again.issued["ab"].forgotten == {1}
+    assert again.learners == {"ab"}
 
 
-@given(st.integers(0, 400))
-def test_a_state_cut_anywhere_is_refused(cut: int) -> None:
+def test_a_state_cut_anywhere_is_refused() -> None:
     data = encode_state(made())
-    with pytest.raises(ReadError):
-        decode_state(data[: min(cut, len(data) - 1)])
+    for cut in range(len(data)):
+        with pytest.raises(ReadError):
+            decode_state(data[:cut])
 
 
 @given(st.integers(0, 10_000), st.integers(1, 255))
@@ -106,17 +115,6 @@ def test_whole_numbers_come_back_as_they_were(values: np.ndarray) -> None:
 @pytest.mark.parametrize(("value", "width"), [(0, 1), (127, 1), (128, 2), (-128, 2), (2**52, 7)])
 def test_whole_numbers_take_as_few_bytes_as_they_need(value: int, width: int) -> None:
     assert pack_whole(np.array([value]))[0] == width
-
-
-@given(st.sets(st.integers(0, 60)))
-def test_ranges_hold_the_numbers_they_were_made_of(numbers: set[int]) -> None:
-    ends = to_ranges(numbers)
-    pairs = zip(ends[::2], ends[1::2], strict=True)
-    assert {number for first, end in pairs for number in range(first, end)} == numbers
-
-
-def test_a_run_of_receipts_takes_two_numbers() -> None:
-    assert to_ranges(range(1000)) == [0, 1000]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 import os
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -83,6 +85,50 @@ def test_appending_goes_on_where_a_cut_record_began(
     assert read_file(path).records == (*PAYLOADS[:2], b"instead")
 
 
+def test_a_tail_of_zeros_is_a_record_that_never_came(
+    path: Path, written: tuple[bytes, list[int]]
+) -> None:
+    for count in (1, 16, 500):
+        assert parse_file(path, written[0] + bytes(count)).records == PAYLOADS
+
+
+def test_a_file_that_became_shorter_is_not_written(path: Path) -> None:
+    journal = Journal(path, create=b"snapshot")
+    journal.append(b"one")
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(LearnError, match="cut or replaced meanwhile"):
+        journal.append(b"two")
+    journal.close()
+
+
+FORKED = """
+import os, sys
+from pathlib import Path
+from edgebert.learn.journal import Journal
+from edgebert.errors import LearnError
+journal = Journal(Path(sys.argv[1]), create=b"s")
+child = os.fork()
+if not child:
+    try:
+        journal.append(b"from the child")
+    except LearnError:
+        os._exit(7)
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+journal.append(b"from the parent")
+journal.close()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_child_does_not_write(
+    path: Path, python: Callable[..., "subprocess.CompletedProcess[bytes]"]
+) -> None:
+    done = python("-c", FORKED, str(path))
+    assert (done.stdout.strip(), done.stderr) == (b"7", b"")
+    assert read_file(path).records == (b"from the parent",)
+
+
 def test_a_second_writer_is_refused_until_the_first_has_closed(path: Path) -> None:
     first = Journal(path, create=b"")
     with pytest.raises(LearnError, match="another process is writing it"):
@@ -95,6 +141,30 @@ def test_a_reader_needs_no_lock(path: Path) -> None:
     journal = Journal(path, create=b"")
     journal.append(b"one")
     assert read_file(path).records == (b"one",)
+    journal.close()
+
+
+def test_readers_see_whole_records_while_one_writes(path: Path) -> None:
+    journal = Journal(path, create=b"0")
+    written = Event()
+
+    def read() -> set[int]:
+        seen = set()
+        while not written.is_set():
+            contents = read_file(path)
+            numbers = [int(contents.snapshot), *map(int, contents.records)]
+            assert numbers == list(range(numbers[0], numbers[-1] + 1))
+            seen.add(numbers[-1])
+        return seen
+
+    with ThreadPoolExecutor(3) as pool:
+        readers = [pool.submit(read) for _ in range(3)]
+        for number in range(1, 150):
+            journal.append(str(number).encode())
+            if number % 20 == 0:
+                journal.compact(str(number).encode())
+        written.set()
+        assert all(len(reader.result()) > 1 for reader in readers)
     journal.close()
 
 

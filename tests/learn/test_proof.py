@@ -121,7 +121,7 @@ def test_forgetting_is_never_having_learnt(intents: Intents, tier: str) -> None:
     gone = np.random.default_rng(1).permutation(LEARNT)[:500].tolist()
     state = state_of(intents, tier, list(range(LEARNT)))
     labels = tuple((intents.train_labels[row],) for row in gone)
-    forget = Forget(labels, intents.train[gone, : MAPS[tier].raw_width], ())
+    forget = Forget(labels, intents.train[gone, : MAPS[tier].raw_width])
     state.check(forget)
     state.apply(forget)
     kept = sorted(set(range(LEARNT)) - set(gone))
@@ -133,7 +133,7 @@ def test_four_shards_merged_are_the_whole(intents: Intents) -> None:
     merged = state_of(intents, "small", list(range(0, LEARNT, 4)))
     for first in (1, 2, 3):
         shard = state_of(intents, "small", list(range(first, LEARNT, 4)))
-        shard.issued = {f"shard {first}": shard.issued["x"]}
+        shard.learners = frozenset({f"shard {first}"})
         merged = merged.merged(shard)
     assert merged.digest() == whole.digest()
 

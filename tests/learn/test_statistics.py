@@ -93,28 +93,11 @@ def test_a_split_merged_is_the_whole(one: int, two: int) -> None:
     assert bits(whole) == bits(summed((1, features, targets)))
 
 
-def test_more_samples_of_a_class_than_there_are_cannot_be_taken_away() -> None:
-    features, targets = draw(5)
-    statistics = summed((1, features[:4], targets[:4]))
-    with pytest.raises(LearnError, match="more samples to forget"):
-        statistics.check_removal(features, targets)
-
-
-def test_a_class_emptied_of_other_samples_is_noticed() -> None:
-    features, targets = draw(6)
-    targets[:] = np.eye(CLASSES)[0]
-    statistics = summed((1, features, targets))
-    statistics.check_removal(features, targets)
-    features[2, 3] += 1
-    with pytest.raises(LearnError, match="not the ones learnt"):
-        statistics.check_removal(features, targets)
-
-
 def test_a_new_class_moves_no_sum_of_the_old() -> None:
     features, targets = draw(30)
     statistics = summed((1, features, targets))
     before = statistics.sums.copy()
-    statistics.insert_class(1)
+    statistics.insert_classes([1])
     assert np.array_equal(np.delete(statistics.sums, 1, axis=1), before)
     assert not statistics.sums[:, 1].any()
 
@@ -122,6 +105,6 @@ def test_a_new_class_moves_no_sum_of_the_old() -> None:
 def test_a_class_dropped_again_leaves_no_trace() -> None:
     features, targets = draw(30)
     statistics = summed((1, features, targets))
-    statistics.insert_class(2)
+    statistics.insert_classes([2])
     statistics.drop_class(2)
     assert bits(statistics) == bits(summed((1, features, targets)))
