@@ -12,6 +12,7 @@ import numpy as np
 from edgebert.bundle import Bundle
 from edgebert.learn.encoder import FrozenEncoder
 from edgebert.learn.features import Grid, Tier, plan_features
+from edgebert.learn.planning import phrase_of
 from edgebert.learn.state import Setting
 
 TASK = 10  # classes of a round of CLINC150
@@ -29,10 +30,6 @@ class Intents:
     test: Grid
     test_labels: list[str]
     names: Grid  # (C, 3 H) the classes' names as phrases
-
-    def one_of_each(self) -> list[int]:
-        """Give a training row of each class."""
-        return [self.train_labels.index(name) for name in self.classes]
 
 
 def banking77(bundle: Path, folder: Path, cache: Path | None) -> Intents:
@@ -75,8 +72,24 @@ def _intents(
         train_labels=[label for _, label in train],
         test=grids(f"{name}-test", [text for text, _ in test]),
         test_labels=[label for _, label in test],
-        names=grids(f"{name}-names", [label.replace("_", " ") for label in classes]),
+        names=grids(f"{name}-names", [phrase_of(label) for label in classes]),
     )
+
+
+def rows_of(labels: Sequence[str], names: Sequence[str]) -> list[int]:
+    """Find the rows that have one of these labels."""
+    wanted = set(names)
+    return [row for row, label in enumerate(labels) if label in wanted]
+
+
+def draw(data: Intents, shots: int, seed: int) -> list[int]:
+    """Draw so many texts of each class."""
+    rng = np.random.default_rng(seed)
+    return [
+        int(row)
+        for name in data.classes
+        for row in rng.permutation(rows_of(data.train_labels, [name]))[:shots]
+    ]
 
 
 def korean_years(

@@ -44,11 +44,12 @@ def main() -> int:
 
 
 def load(folder: Path = RESULTS) -> dict[str, Result]:
-    """Read all results, by the names of their files."""
-    return {
+    """Read all results of this page's kinds, by the names of their files."""
+    found = {
         path.stem: json.loads(path.read_text(encoding="utf-8"))
         for path in sorted(folder.glob("*.json"))
     }
+    return {name: result for name, result in found.items() if result["kind"] in KINDS}
 
 
 def render(results: Mapping[str, Result]) -> dict[Path, str]:

@@ -57,7 +57,9 @@ LEARN: dict[str, set[str]] = {
     "learn.receipts": {"learn.features", "reader"},
     "learn.report": {
         "learn.encoding",
+        "learn.features",
         "learn.left_out",
+        "learn.ledger",
         "learn.receipts",
         "learn.solve",
         "learn.state",

@@ -219,8 +219,7 @@ class Learner:
 
         Returns:
             N results in the order given. Scores sum to 1 over all labels; with multi_label each
-            is a probability of its own. Few samples a class make them too low rather than too
-            high; see docs/learning.md.
+            is a probability of its own. How far to trust them: docs/learning.md.
 
         Raises:
             LearnError: there is no class yet.

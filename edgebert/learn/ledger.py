@@ -46,23 +46,33 @@ def enter(ledger: Ledger, more: Ledger) -> Ledger:
     return entered
 
 
+def require_known(ledger: Ledger, some: Ledger) -> None:
+    """Refuse samples that do not stand in a ledger as often as they are given.
+
+    Raises:
+        LearnError: and how many.
+    """
+    values, times = np.unique(some, return_counts=True)
+    there = np.searchsorted(ledger, values, side="right") - np.searchsorted(ledger, values)
+    missing = int(np.sum(np.maximum(times - there, 0)))
+    if missing:
+        raise LearnError(
+            f"{missing:,} of {len(some):,} samples are not known: never learnt with these labels, "
+            "forgotten before, or embedded by another build of the encoder; give the receipts "
+            "that `learn` gave"
+        )
+
+
 def strike(ledger: Ledger, gone: Ledger) -> Ledger:
     """Take samples away, each as often as it stands in `gone`.
 
     Raises:
         LearnError: one of them is not there so often.
     """
+    require_known(ledger, gone)
     values, times = np.unique(gone, return_counts=True)
-    first = np.searchsorted(ledger, values)
-    there = np.searchsorted(ledger, values, side="right") - first
-    missing = int(np.sum(np.maximum(times - there, 0)))
-    if missing:
-        raise LearnError(
-            f"{missing:,} of {len(gone):,} samples to forget are not known: never learnt with "
-            "these labels, forgotten before, or embedded by another build of the encoder; give "
-            "the receipts that `learn` gave"
-        )
-    struck: Ledger = np.delete(ledger, np.repeat(first, times) + _places(times))
+    places = np.repeat(np.searchsorted(ledger, values), times) + _places(times)
+    struck: Ledger = np.delete(ledger, places)
     return struck
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from edgebert.bundle import Bundle
 from edgebert.errors import InputError, LearnError
 from edgebert.learn.encoder import FrozenEncoder
-from edgebert.learn.features import Grid, Tier, plan_features
+from edgebert.learn.features import Tier, plan_features
 from edgebert.learn.inputs import check_name
-from edgebert.learn.receipts import Receipt
+from edgebert.learn.receipts import Receipt, join_grids
 from edgebert.learn.state import AddClass, Forget, Learn, RemoveClass, Setting
 
 # "card_lost", "cardLost": on SNIPS, whose names are of the second kind, splitting them is worth 20
@@ -138,20 +138,3 @@ def plan_removal(
             "texts of several classes first"
         )
     return RemoveClass(name, join_grids(receipts, encoder.grids(texts)))
-
-
-def join_grids(receipts: Sequence[Receipt], grid: Grid) -> Grid:
-    """Put the embeddings of receipts before (N, d) others.
-
-    Raises:
-        LearnError: a receipt is of a learner of another tier.
-    """
-    wanted = 2 * grid.shape[1]
-    for each in receipts:
-        if len(each.embedding) != wanted:
-            raise LearnError(
-                f"a receipt holds {len(each.embedding):,} bytes, expected {wanted:,}: it is of a "
-                "learner of another tier or bundle"
-            )
-    rows = [each.grid for each in receipts]
-    return np.concatenate([np.array(rows, np.int16).reshape(len(rows), grid.shape[1]), grid])

@@ -10,6 +10,7 @@ import base64
 import binascii
 import json
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,23 @@ def read_receipts(path: Path) -> list[Receipt]:
     except (OSError, UnicodeDecodeError) as error:
         raise LearnError(f"{path}: cannot be read: {error}") from error
     return [Receipt.from_json(line) for line in lines if line.strip()]
+
+
+def join_grids(receipts: Sequence[Receipt], grid: Grid) -> Grid:
+    """Put the embeddings of receipts before (N, d) others.
+
+    Raises:
+        LearnError: a receipt is of a learner of another tier.
+    """
+    wanted = 2 * grid.shape[1]
+    for each in receipts:
+        if len(each.embedding) != wanted:
+            raise LearnError(
+                f"a receipt holds {len(each.embedding):,} bytes, expected {wanted:,}: it is of a "
+                "learner of another tier or bundle"
+            )
+    rows = [each.grid for each in receipts]
+    return np.concatenate([np.array(rows, np.int16).reshape(len(rows), grid.shape[1]), grid])
 
 
 def _crc(fields: dict[str, Any]) -> int:

@@ -8,8 +8,9 @@ import numpy as np
 
 from edgebert.errors import InputError
 from edgebert.learn.encoding import encode_state
+from edgebert.learn.ledger import fingerprints, require_known
 from edgebert.learn.left_out import left_out_lda, left_out_ridge
-from edgebert.learn.receipts import Receipt
+from edgebert.learn.receipts import Receipt, join_grids
 from edgebert.learn.solve import Doubles, Head, HeadKind, class_means, moments_of
 from edgebert.learn.state import State, counts_by_name
 
@@ -69,10 +70,16 @@ def nearest_pairs(state: State, head: Head, means: Doubles) -> tuple[Pair, ...]:
 
 
 def leave_out(state: State, head: Head, receipts: Sequence[Receipt]) -> LeftOut:
-    """Score learnt samples by the head without each; see `left_out.py`."""
+    """Score learnt samples by the head without each; see `left_out.py`.
+
+    Raises:
+        LearnError: a receipt is of a sample that is not known.
+    """
     scale = state.setting.features.scale
     moments = moments_of(state.statistics, scale)
-    features = state.values(np.stack([each.grid for each in receipts]))
+    grid = join_grids(receipts, np.empty((0, state.setting.features.raw_width), np.int16))
+    require_known(state.ledger, fingerprints([each.labels for each in receipts], grid))
+    features = state.values(grid)
     columns = np.array([state.column(each.labels[0]) for each in receipts], np.int64)
     if head.kind is HeadKind.RIDGE:
         targets = np.eye(len(state.names))[columns]

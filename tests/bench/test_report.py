@@ -156,6 +156,7 @@ def test_scaling_draws_four_curves_and_lists_the_points() -> None:
 
 def test_results_are_read_by_name(tmp_path: Path) -> None:
     (tmp_path / "one.json").write_text('{"kind": "peers"}')
+    (tmp_path / "other.json").write_text('{"kind": "of another page"}')
     (tmp_path / "chart.svg").write_text("<svg/>")
     assert load(tmp_path) == {"one": {"kind": "peers"}}
 

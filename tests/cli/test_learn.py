@@ -70,6 +70,24 @@ def test_receipts_forget_all_that_was_learnt(
     assert (result.code, result.err) == (0, "4 texts forgotten; 0 are known\n")
 
 
+def test_receipts_are_added_to_those_of_before(
+    call: Call, bundle: Path, learnt: Path, table: Path, tmp_path: Path
+) -> None:
+    receipts = tmp_path / "receipts.jsonl"
+    assert call("learn", bundle, learnt, table, "--receipts", receipts).code == 0
+    result = call("forget", bundle, learnt, "--receipts", receipts)
+    assert (result.code, result.err) == (0, "8 texts forgotten; 0 are known\n")
+
+
+def test_nothing_is_learnt_where_receipts_cannot_be_written(
+    call: Call, bundle: Path, learnt: Path, table: Path, tmp_path: Path
+) -> None:
+    before = learnt.read_bytes()
+    result = call("learn", bundle, learnt, table, "--receipts", tmp_path / "none" / "x")
+    assert (result.code, "cannot be written" in result.err) == (1, True)
+    assert learnt.read_bytes() == before
+
+
 def test_the_same_rows_forget_all_that_was_learnt(
     call: Call, bundle: Path, learnt: Path, table: Path
 ) -> None:

@@ -368,6 +368,13 @@ def test_the_report_says_what_is_known() -> None:
     assert {report.nearest[0].first, report.nearest[0].second} <= set(LABELS)
 
 
+def test_no_report_leaves_out_what_was_forgotten(learner: Learner) -> None:
+    receipts = learner.learn(["for a while"], ["cat"])
+    learner.forget(receipts)
+    with pytest.raises(LearnError, match="1 of 1 samples are not known"):
+        learner.report(receipts)
+
+
 def test_suggestions_are_distinct_places(learner: Learner) -> None:
     texts = ["the cat", "the cat", "seoul", "anna eats", "a red train"]
     chosen = learner.suggest(texts, 4)
@@ -490,7 +497,7 @@ def test_no_file_is_saved_over(path: Path) -> None:
     with Learner.create(BUNDLE, path) as learner:
         for target in (path, path.with_name("other")):
             target.touch()
-            with pytest.raises(LearnError, match="exists|is writing"):
+            with pytest.raises(LearnError, match=r"exists|is writing"):
                 learner.save(target)
         learner.add_class("cat")
     assert Learner.open(path, BUNDLE, read_only=True).classes == ("cat",)

@@ -4,6 +4,7 @@ A part of Banking77, so that the tests stay short; the figures of all of it are 
 """
 
 import csv
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +16,7 @@ import pytest
 from edgebert.bundle import Bundle
 from edgebert.learn.encoder import FrozenEncoder
 from edgebert.learn.features import FeatureMap, Grid
-from edgebert.learn.head import choose_head
+from edgebert.learn.head import choose_head, probabilities_of
 from edgebert.learn.left_out import left_out_lda
 from edgebert.learn.solve import HeadKind, Penalty, moments_of, solve_ridge
 from edgebert.learn.state import AddClass, Forget, Learn, Setting, State
@@ -167,6 +168,18 @@ def test_left_out_accuracy_foretells_the_tests(intents: Intents) -> None:
 @pytest.mark.parametrize(("tier", "least"), [("tiny", 0.82), ("small", 0.83), ("base", 0.84)])
 def test_twenty_texts_a_class_are_learnt_well(intents: Intents, tier: str, least: float) -> None:
     assert accuracy(intents, state_of(intents, tier, list(range(LEARNT)))) >= least
+
+
+@pytest.mark.parametrize("shots", [2, 3, 20])
+def test_the_mean_score_is_about_the_share_that_is_right(intents: Intents, shots: int) -> None:
+    seen = Counter[str]()
+    rows = []
+    for row, label in enumerate(intents.train_labels):
+        seen[label] += 1
+        rows += [row] if seen[label] <= shots else []
+    state = state_of(intents, "tiny", rows)
+    scores = probabilities_of(choose_head(state, None), state.values(intents.test[:, :384]))
+    assert scores.max(axis=1).mean() == pytest.approx(accuracy(intents, state), abs=0.15)
 
 
 def test_descriptions_alone_are_worth_three_answers_in_five(intents: Intents) -> None:
