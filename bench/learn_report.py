@@ -108,7 +108,13 @@ def _times(result: Mapping[str, Any]) -> str:
     for tier in TIERS:
         found = result["figures"][f"{tier} times"]
         rows.append([tier, *(f"{found[step][0]:.1f}, {found[step][1]:.1f}" for step in STEPS)])
-    return _table(["ms: least, median", *STEPS], rows)
+    tiny = {step: least for step, (least, _) in result["figures"]["tiny times"].items()}
+    seen = {step: tiny[step] - tiny["embed"] + tiny["solve"] for step in ("learn", "forget")}
+    words = (
+        f"\nWith tiny, learning a text and seeing it takes {seen['learn']:.1f} ms beyond embedding, "
+        f"forgetting one {seen['forget']:.1f} ms (least).\n"
+    )
+    return _table(["ms: least, median", *STEPS], rows) + words
 
 
 def _korean(result: Mapping[str, Any]) -> str:

@@ -193,9 +193,11 @@ class Journal:
         record = write_record(payload, self._sequence)
         try:
             with self.path.open("r+b") as stream:
-                if stream.seek(0, os.SEEK_END) < self._end:
+                found = stream.seek(0, os.SEEK_END)
+                if found < self._end:
                     raise LearnError(f"{self.path}: cut or replaced meanwhile; open it again")
-                stream.truncate(self._end)  # what a crash or a full disk left of a record
+                if found > self._end:  # what a crash or a full disk left of a record
+                    stream.truncate(self._end)
                 stream.seek(self._end)
                 stream.write(record)
                 _flush(stream)
