@@ -111,8 +111,8 @@ def _times(result: Mapping[str, Any]) -> str:
     tiny = {step: least for step, (least, _) in result["figures"]["tiny times"].items()}
     seen = {step: tiny[step] - tiny["embed"] + tiny["solve"] for step in ("learn", "forget")}
     words = (
-        f"\nWith tiny, learning a text and seeing it takes {seen['learn']:.1f} ms beyond embedding, "
-        f"forgetting one {seen['forget']:.1f} ms (least).\n"
+        f"\nWith tiny a text is learnt and seen in {seen['learn']:.1f} ms beyond embedding, "
+        f"forgotten in {seen['forget']:.1f} ms (least).\n"
     )
     return _table(["ms: least, median", *STEPS], rows) + words
 
