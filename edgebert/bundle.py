@@ -196,7 +196,7 @@ def new_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
         work.chmod(0o755)
         yield work
         for inner in (*filter(Path.is_dir, work.iterdir()), work):
-            _sync_folder(inner)
+            sync_folder(inner)
         _replace_folder(work, target)
     except OSError as error:
         raise BundleError(target, f"cannot be written: {error.strerror or error}") from error
@@ -226,10 +226,11 @@ def _replace_folder(work: Path, target: Path) -> None:
         shutil.rmtree(aside)
     else:
         work.rename(target)
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk has the names in a folder."""
     if os.name == "nt":  # Windows has no handle on a folder to flush
         return
     handle = os.open(folder, os.O_RDONLY)

@@ -60,6 +60,10 @@ class InputError(EdgebertError, ValueError):
     """The caller's text or argument; the message names the row."""
 
 
+class ResumeError(EdgebertError):
+    """The unfinished output at hand belongs to another input, bundle or set of options."""
+
+
 class InferenceError(EdgebertError):
     """The engine failed, or gave a value that is not finite; any cause is chained."""
 

@@ -1,95 +1,22 @@
-"""Rows of a file to a task's inputs, and its results to rows: the record format of `run`."""
+"""A task's results as rows: the record format of `run`."""
 
 import dataclasses
 import json
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Mapping
+from datetime import date, time
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgebert.errors import InputError
-from edgebert.loading import AnyTask
-from edgebert.manifest import Task
 from edgebert.results import Answer, Embedding, Filling, Floats
-from edgebert.tokens import Text
 
-VectorWriter = Callable[[Floats], "list[float] | list[int]"]
+VectorWriter = Callable[[Floats], NDArray[Any]]
 
 NOTHING = Answer("", 0.0, 0, 0)  # of an empty context
 SEQUENCES = 1 << 27  # characters of one record: each candidate of each mask repeats its text
-
-
-class InputFormat(StrEnum):
-    """How a file holds its rows."""
-
-    LINES = "lines"
-    JSONL = "jsonl"
-
-    @classmethod
-    def of(cls, name: str) -> "InputFormat":
-        """Tell by a file's name."""
-        return cls.JSONL if name.endswith((".jsonl", ".ndjson")) else cls.LINES
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What is run, and what is handed through beside it."""
-
-    text: Text
-    fields: Mapping[str, Any]
-
-
-def read_inputs(lines: Iterable[str], form: InputFormat, task: Task) -> Iterator[Row]:
-    """Read rows one by one.
-
-    Raises:
-        InputError: a row is not as the format says; the message names the line.
-    """
-    if form is InputFormat.LINES and task is Task.ANSWER:
-        raise InputError("questions need a context: give JSONL with 'question' and 'context'")
-    stream = enumerate(lines, 1)
-    while True:
-        try:
-            number, line = next(stream)
-        except StopIteration:
-            return
-        except UnicodeDecodeError as error:
-            raise InputError(f"the input is not UTF-8: {error}") from error
-        except OSError as error:
-            raise InputError(f"the input cannot be read: {error.strerror}") from error
-        text = line.rstrip("\r\n")
-        if form is InputFormat.LINES:
-            yield Row(text, {"text": text})
-        elif text.strip():
-            fields = _parse(text, number)
-            yield Row(_text_of(fields, number, task), fields)
-
-
-def _parse(line: str, number: int) -> dict[str, Any]:
-    try:
-        fields = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"line {number}: not JSON: {error}; for plain text, --format lines") from (
-            error
-        )
-    if not isinstance(fields, dict):
-        raise InputError(f"line {number}: {type(fields).__name__}, expected a JSON object")
-    return fields
-
-
-def _text_of(fields: Mapping[str, Any], number: int, task: Task) -> Text:
-    names = ("question", "context") if task is Task.ANSWER else ("text", "text_pair")
-    needed = names if task is Task.ANSWER or names[1] in fields else names[:1]
-    for name in needed:
-        if not isinstance(fields.get(name), str):
-            raise InputError(
-                f"line {number}: field {name!r} is {fields.get(name)!r:.80}, expected a string"
-            )
-    return fields[names[0]] if len(needed) == 1 else (fields[names[0]], fields[names[1]])
 
 
 def numbers_of(vector: NDArray[Any]) -> list[float] | list[int]:
@@ -99,33 +26,31 @@ def numbers_of(vector: NDArray[Any]) -> list[float] | list[int]:
     return [float(str(value)) for value in vector]
 
 
-def results_of(
-    task: AnyTask,
-    rows: Iterable[Row],
-    options: Mapping[str, Any],
-    write_vector: VectorWriter = numbers_of,
-) -> Iterator[dict[str, Any]]:
-    """Run rows and yield one record each: the row's own fields, then the result's."""
-    waiting: deque[Mapping[str, Any]] = deque()
+def to_json(record: Mapping[str, Any]) -> str:
+    """Write a record as one line of JSON.
 
-    def texts() -> Iterator[Any]:
-        for row in rows:
-            waiting.append(row.fields)
-            yield row.text
+    Raises:
+        InputError: it holds a value that JSON has nothing for.
+    """
+    return json.dumps(record, ensure_ascii=False, default=_json_value)
 
-    try:
-        results = task.stream(texts(), **options)
-    except TypeError as error:
-        raise InputError(f"task {task.manifest.task.value!r}: {error}") from error
-    several = options.get("top_k", 1) != 1 or "threshold" in options
-    for result in results:
-        yield {**waiting.popleft(), **as_record(result, several=several, write_vector=write_vector)}
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return numbers_of(value)
+    if isinstance(value, date | time):  # a datetime is a date
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    raise InputError(
+        f"a column holds {type(value).__name__}, which JSON does not have; write Parquet"
+    )
 
 
 def as_record(
-    result: Any, *, several: bool, write_vector: VectorWriter = numbers_of
+    result: Any, *, several: bool, write_vector: VectorWriter = np.asarray
 ) -> dict[str, Any]:
-    """Turn a result into JSON values.
+    """Turn a result into the values of a row: those of JSON, and arrays for vectors.
 
     Labels and answers stand in a list where several were asked for, else the best alone stands in
     the record itself.

@@ -31,6 +31,11 @@ class Session(Protocol):
         ...
 
 
+def engine_version() -> str:
+    """Name the engine and its version: other versions may give other last bits."""
+    return f"onnxruntime {onnxruntime.__version__}"
+
+
 class OnnxSession:
     """One graph in onnxruntime on the CPU; several threads may call it."""
 

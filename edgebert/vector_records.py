@@ -1,13 +1,14 @@
 """How the records of `run` hold vectors: in which precision, by which ranges."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgebert.errors import InputError
-from edgebert.manifest import Manifest, Task
-from edgebert.records import InputFormat, VectorWriter, numbers_of, read_inputs
+from edgebert.manifest import Manifest
+from edgebert.records import VectorWriter
 from edgebert.results import Floats
 from edgebert.vectors import Precision, quantize_embeddings, unit_ranges
 
@@ -15,42 +16,44 @@ BY_RANGES = (Precision.INT8, Precision.UINT8)
 
 
 def vector_writer(
-    manifest: Manifest, precision: Precision, corpus: Iterable[str] | None
+    manifest: Manifest, precision: Precision | None, ranges: Floats | None
 ) -> VectorWriter:
     """Choose how vectors are written.
 
     Args:
         manifest: of the bundle that is run.
-        precision: of the numbers.
-        corpus: lines of records with float vectors, as `run` writes them, to take the ranges of
-            int8 and uint8 from; None: `unit_ranges`, if the bundle's vectors are of unit length.
+        precision: of the numbers; None: as they are, of any task.
+        ranges: (2, D) for int8 and uint8, as `read_ranges` gives them; None: `unit_ranges`, if the
+            bundle's vectors are of unit length.
 
     Raises:
-        InputError: the bundle gives no vectors, nothing says their ranges, or the corpus holds
-            none that can be used.
+        InputError: the bundle gives no vectors, nothing says their ranges, or nothing needs them.
     """
+    if precision is None and ranges is None:
+        return np.asarray
+    chosen = precision or Precision.FLOAT32
     if manifest.pooling is None:
         raise InputError(
             f"--precision is of vectors; task {manifest.task.value!r} gives none, leave it out"
         )
-    if corpus is None and precision in BY_RANGES and not manifest.pooling.normalize:
+    if ranges is None and chosen in BY_RANGES and not manifest.pooling.normalize:
         raise InputError(
-            f"{precision} needs ranges, as this bundle's vectors are not of unit length: give "
+            f"{chosen} needs ranges, as this bundle's vectors are not of unit length: give "
             "--ranges FILE, written by `edgebert run BUNDLE corpus.txt -o FILE`"
         )
-    if corpus is not None and precision not in BY_RANGES:
-        raise InputError(f"ranges are for int8 and uint8; the precision is {precision}")
-    given = None if corpus is None else read_ranges(corpus)
+    if ranges is not None and chosen not in BY_RANGES:
+        raise InputError(f"ranges are for int8 and uint8; the precision is {chosen}")
 
-    def write(vector: Floats) -> list[float] | list[int]:
-        ranges = unit_ranges(len(vector)) if given is None else given
-        return numbers_of(quantize_embeddings(vector[None], precision, ranges=ranges)[0])
+    def write(vector: Floats) -> NDArray[Any]:
+        given = unit_ranges(len(vector)) if ranges is None else ranges
+        written: NDArray[Any] = quantize_embeddings(vector[None], chosen, ranges=given)[0]
+        return written
 
     return write
 
 
-def read_ranges(lines: Iterable[str]) -> Floats:
-    """Take the ranges of the vectors in records, a record a line, holding one at a time.
+def read_ranges(records: Iterable[Mapping[str, Any]]) -> Floats:
+    """Take the ranges of the vectors in records, holding one at a time.
 
     Returns:
         (2, D) float32.
@@ -60,8 +63,8 @@ def read_ranges(lines: Iterable[str]) -> Floats:
             there is no record.
     """
     ranges: Floats | None = None
-    for number, row in enumerate(read_inputs(lines, InputFormat.JSONL, Task.EMBED), 1):
-        vector = _vector_of(row.fields.get("embedding"), number)
+    for number, record in enumerate(records, 1):
+        vector = _vector_of(record.get("embedding"), number)
         if ranges is None:
             ranges = np.stack([vector, vector])
         if len(vector) != ranges.shape[1]:

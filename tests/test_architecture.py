@@ -71,6 +71,37 @@ LEARN: dict[str, set[str]] = {
     "learn.store": {"learn.encoding", "learn.journal", "learn.state", "reader"},
     "learn.suggest": {"learn.features", "learn.solve"},
 }
+JOBS: dict[str, set[str]] = {
+    "jobs": set(),
+    "jobs.compression": {"jobs.extras"},
+    "jobs.extras": set(),
+    "jobs.local": {
+        "bundle",
+        "jobs.outputs",
+        "jobs.parquet",
+        "jobs.progress",
+        "jobs.resume",
+        "jobs.tables",
+        "jobs.work",
+        "loading",
+        "session",
+        "version",
+    },
+    "jobs.on_ray": {
+        "jobs.extras",
+        "jobs.local",
+        "jobs.outputs",
+        "jobs.tables",
+        "jobs.work",
+        "loading",
+    },
+    "jobs.outputs": {"jobs.compression", "jobs.parquet", "jobs.work", "records", "vector_records"},
+    "jobs.parquet": {"jobs.extras"},
+    "jobs.progress": {"jobs.resume"},
+    "jobs.resume": {"bundle"},
+    "jobs.tables": {"jobs.compression", "jobs.parquet"},
+    "jobs.work": {"jobs.tables", "loading", "records", "tokens", "vector_records", "vectors"},
+}
 MAY_IMPORT: dict[str, set[str]] = {
     "": {"version"},
     "__main__": {"cli"},
@@ -85,9 +116,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli.learn": {"learn.features", "learn.learner", "learn.rows"},
     "cli.merge": {"learn.learner"},
     "cli.pack": {"packing"},
-    "cli.predict": {"learn.learner", "records"},
+    "cli.predict": {"jobs.tables", "learn.learner", "records"},
     "cli.report": {"learn.learner", "learn.receipts"},
-    "cli.run": {"loading", "records", "vector_records", "vectors"},
+    "cli.run": {
+        "bundle",
+        "jobs.local",
+        "jobs.on_ray",
+        "jobs.progress",
+        "jobs.tables",
+        "jobs.work",
+        "vector_records",
+        "vectors",
+    },
     "cli.unpack": {"packing"},
     "cli.verify": {"bundle", "engine", "engines", "golden"},
     "device": set(),
@@ -96,6 +136,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     **LEARN,
     "engine": {"batching", "bundle", "engines", "tokens"},
     "engines": {"lone", "session"},
+    **JOBS,
     "golden": {"batching", "bundle", "engine", "reader", "tokens"},
     "loading": {"engine", *TASKS},
     "lone": {"batching", "session"},
@@ -103,7 +144,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "packing": {"bundle"},
     "plain": {"tokens"},
     "reader": set(),
-    "records": {"loading", "tokens", *TASKS},
+    "records": set(),
     "scores": set(),
     "session": {"batching", "bundle"},
     "session_openvino": {"batching", "session"},
@@ -132,7 +173,9 @@ ONLY_IN = {
 NEVER = {"torch", "transformers", "optimum", "onnx", "safetensors", "edgebert_export"}
 THIRD_PARTY = {"numpy", "onnxruntime", "tokenizers"}
 OPTIONAL = {"openvino"}  # an extra's package, in a module that is imported by name
-IMPORTERS = {"", "cli", "cli.export", "engines"}  # may import by name, as the house style says
+EXTRAS_IN = {"pyarrow": "jobs.parquet", "ray": "jobs.on_ray", "zstandard": "jobs.compression"}
+# modules that may import by name, as the house style says
+IMPORTERS = {"", "cli", "cli.export", "engines", "jobs.extras"}
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
 
 
@@ -221,6 +264,16 @@ def test_the_runtime_needs_three_packages_only() -> None:
     assert names - set(sys.stdlib_module_names) - {"edgebert"} == THIRD_PARTY | OPTIONAL
 
 
+@pytest.mark.parametrize(("package", "user"), EXTRAS_IN.items())
+def test_what_an_extra_brings_has_one_user(package: str, user: str) -> None:
+    loaded = {
+        module: {ast.unparse(call.args[0]).strip("'").partition(".")[0] for call in found}
+        for module in SOURCES
+        if (found := calls(module, "load_extra"))
+    }
+    assert {module for module, names in loaded.items() if package in names} == {user}
+
+
 @pytest.mark.parametrize("module", SOURCES)
 def test_imports_stand_at_the_top(module: str) -> None:
     for node in ast.walk(tree(module)):
@@ -245,6 +298,7 @@ def test_the_export_verb_alone_reaches_the_export_stage() -> None:
         "cli": ["f'edgebert.cli.{name}'"],
         "cli.export": ["'edgebert_export.cli'"],
         "engines": ["'edgebert.session_openvino'"],
+        "jobs.extras": ["module"],
     }
 
 

@@ -22,6 +22,7 @@ PAGES = {
     name: (ROOT / "docs" / name).read_text("utf-8") for name in ("compatibility.md", "in-an-app.md")
 }
 LEARNING = (ROOT / "docs" / "learning.md").read_text(encoding="utf-8")
+SCALE = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
 INTENTS = """text,label
 Where is my card?,card_arrival
 My card has not come yet,card_arrival
@@ -73,7 +74,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (made / "texts.txt").write_text("How do I reset my password?\nBread needs flour.\n")
     for name in ("intents.csv", "more.csv"):
         (made / name).write_text(INTENTS)
-    for command in [*commands(), *commands(LEARNING)]:
+    for command in [*commands(), *commands(LEARNING), *commands(SCALE)]:
         done = run(command, made)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
     return made

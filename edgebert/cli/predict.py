@@ -1,19 +1,18 @@
 """`edgebert predict`: texts in, the classes learnt out, as JSONL in the order given."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 from edgebert.errors import InputError
+from edgebert.jobs.tables import Entry, Format, parse_entries, read_entries
 from edgebert.learn.learner import Learner
-from edgebert.manifest import Task
-from edgebert.records import InputFormat, Row, as_record, read_inputs
+from edgebert.records import as_record, to_json
 
-SUMMARY = """Classify texts by what a learner knows: lines or JSONL in, JSONL out, in the order
-given. Fields of JSONL rows are kept."""
+SUMMARY = """Classify texts by what a learner knows: lines, JSONL, CSV or Parquet in, JSONL out,
+in the order given. Other columns are kept."""
 EXAMPLE = "edgebert predict minilm-int8 intents.learn texts.txt"
 AT_ONCE = 1024  # texts; what is learnt meanwhile is not seen
 
@@ -29,25 +28,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Classify and write one JSON line a text."""
     learner = Learner.open(arguments.learner, arguments.bundle, read_only=True)
-    rows = read_rows(arguments.input)
-    while some := list(islice(rows, AT_ONCE)):
-        texts = [str(row.text) for row in some]
-        results = learner.predict(texts, top_k=arguments.top_k)
-        for row, result in zip(some, results, strict=True):
-            record = {**row.fields, **as_record(result, several=arguments.top_k > 1)}
-            print(json.dumps(record, ensure_ascii=False))
+    entries = read_input(arguments.input)
+    while some := list(islice(entries, AT_ONCE)):
+        results = learner.predict([text_of(entry) for entry in some], top_k=arguments.top_k)
+        for entry, result in zip(some, results, strict=True):
+            record = {**entry.fields, **as_record(result, several=arguments.top_k > 1)}
+            print(to_json(record))
     return 0
 
 
-def read_rows(name: str) -> Iterator[Row]:
+def read_input(name: str) -> Iterator[Entry]:
     """Read the rows of a file or of stdin."""
-    form = InputFormat.of(name)
     if name == "-":
-        yield from read_inputs(sys.stdin, form, Task.EMBED)
-        return
-    try:
-        stream = open(name, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise InputError(f"{name}: cannot be read: {error.strerror}") from error
-    with stream:
-        yield from read_inputs(stream, form, Task.EMBED)
+        return parse_entries(sys.stdin.buffer, Format.LINES)
+    return read_entries(Path(name))
+
+
+def text_of(entry: Entry) -> str:
+    """Take the text of a row."""
+    text = entry.fields.get("text")
+    if entry.fault or not isinstance(text, str):
+        fault = entry.fault or f"field 'text' is {text!r:.80}, expected a string"
+        raise InputError(f"{entry.place}: {fault}")
+    return text

@@ -1,27 +1,29 @@
-"""`edgebert run`: a bundle over lines or JSONL, results as JSONL in the order given."""
+"""`edgebert run`: a bundle over texts of files or of stdin, in the order given."""
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from io import TextIOWrapper
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TextIO
 
-from edgebert.config import RuntimeConfig, Truncation
-from edgebert.errors import EdgebertError, InputError
-from edgebert.loading import load
-from edgebert.manifest import EngineName, Manifest
-from edgebert.records import InputFormat, VectorWriter, numbers_of, read_inputs, results_of
-from edgebert.vector_records import vector_writer
+from edgebert.bundle import Bundle
+from edgebert.config import Truncation
+from edgebert.errors import InputError
+from edgebert.jobs.local import Job, Spread, run_here, run_job
+from edgebert.jobs.on_ray import run_on_ray
+from edgebert.jobs.progress import ProgressLine
+from edgebert.jobs.tables import Format, count_rows, find_files, read_rows
+from edgebert.jobs.work import OnError, Request
+from edgebert.manifest import EngineName
+from edgebert.vector_records import read_ranges
 from edgebert.vectors import Precision
 
-SUMMARY = """Run a bundle over texts: lines or JSONL in, JSONL out, in the order given. JSONL rows
-hold "text" (and "text_pair"), or "question" and "context"; their other fields are kept."""
+SUMMARY = """Run a bundle over texts: lines, JSONL, CSV, TSV or Parquet in, JSONL, CSV, TSV, Parquet
+or .npy out, in the order given, .gz and .zst among them. Rows hold "text" (and "text_pair"), or
+"question" and "context"; their other columns are kept. From files to a file, a run that was
+interrupted goes on when the same command is given again."""
 EXAMPLE = "edgebert run minilm-int8 texts.txt -o vectors.jsonl"
-# Half a surrogate pair in a field that is handed through: Python's escape of it is JSON's as well.
-ESCAPED = "backslashreplace"
 # arguments that go to the task as they are; one that the task does not have is refused
 OPTIONS = (
     "truncation",
@@ -38,14 +40,10 @@ OPTIONS = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument("bundle", type=Path, help="the bundle's folder")
-    parser.add_argument("input", nargs="?", default="-", help="a file, or - for stdin (default)")
+    parser.add_argument("input", nargs="*", help="files, globs, folders; - for stdin (default)")
     parser.add_argument("-o", "--output", default="-", help="a file, or - for stdout (default)")
-    parser.add_argument(
-        "--format",
-        type=InputFormat,
-        choices=list(InputFormat),
-        help="default: jsonl for *.jsonl, lines for all else",
-    )
+    _add_table_arguments(parser)
+    _add_task_arguments(parser)
     parser.add_argument("--threads", type=int, help="worker threads; default: the usable cores")
     parser.add_argument(
         "--engine",
@@ -54,6 +52,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=EngineName.ONNXRUNTIME,
         help="onnxruntime (default), or openvino if the bundle was exported for it",
     )
+    parser.add_argument(
+        "--on", choices=["local", "ray"], default="local", help="where: here (default), on Ray"
+    )
+    parser.add_argument("--workers", type=int, help="ray: processes, each of --threads cores")
+    told = parser.add_mutually_exclusive_group()
+    told.add_argument("--quiet", action="store_true", help="no progress, no summary on stderr")
+    told.add_argument("--json", action="store_true", help="the summary on stderr as JSON")
+
+
+def _add_task_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--truncation",
         type=Truncation,
@@ -81,72 +89,79 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-answer", action="store_const", const=True, help="answer: an empty one may win"
     )
-    parser.add_argument("--quiet", action="store_true", help="no summary on stderr")
+
+
+def _add_table_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--format",
+        type=Format,
+        choices=list(Format),
+        help="of the input; default: by its name, lines where that tells nothing",
+    )
+    parser.add_argument("--text-column", metavar="NAME", help="default: text; answer: question")
+    parser.add_argument("--pair-column", metavar="NAME", help="default: text_pair; answer: context")
+    parser.add_argument("--prefix", default="", help="of the names of result columns")
+    parser.add_argument(
+        "--on-error",
+        type=OnError,
+        choices=list(OnError),
+        default=OnError.FAIL,
+        help="rows that cannot be run: fail (default), skip, or record the error in their place",
+    )
+    parser.add_argument(
+        "--restart", action="store_true", help="begin anew what an earlier run has left unfinished"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the bundle and write one JSON line a result."""
-    config = RuntimeConfig(threads=arguments.threads, engine=arguments.engine)
-    task = load(arguments.bundle, config)
-    options = {name: value for name in OPTIONS if (value := getattr(arguments, name)) is not None}
-    write_vector = _vector_writer(task.manifest, arguments.precision, arguments.ranges)
-    form = arguments.format or InputFormat.of(arguments.input)
-    count = cut = 0
-    with ExitStack() as stack:
-        source = stack.enter_context(_reading(arguments.input))
-        sink = stack.enter_context(_writing(arguments.output))
-        rows = read_inputs(source, form, task.manifest.task)
-        for record in results_of(task, rows, options, write_vector):
-            sink.write(json.dumps(record, ensure_ascii=False) + "\n")
-            count += 1
-            cut += record["truncated"]
-    if not arguments.quiet:
-        limit = task.manifest.max_tokens
-        print(f"{count:,} texts, {cut:,} cut at {limit} tokens", file=sys.stderr)
+    """Run the bundle and write one record a row."""
+    job = _job(arguments)
+    files = job.inputs if isinstance(job.inputs, Sequence) else ()
+    shown = sys.stderr.isatty() and not arguments.quiet and isinstance(job.output, Path)
+    line = ProgressLine(sys.stderr, count_rows(files, job.form)) if shown else None
+    try:
+        summary = run_job(job, spread=_spread(arguments), watch=line or (lambda state: None))
+    finally:
+        if line:
+            line.close()
+    if arguments.json:
+        print(json.dumps(summary.to_json()), file=sys.stderr)
+    elif not arguments.quiet:
+        limit = Bundle.open(arguments.bundle).manifest.max_tokens
+        print(summary.to_text(limit), file=sys.stderr)
     return 0
 
 
-def _vector_writer(
-    manifest: Manifest, precision: Precision | None, ranges: Path | None
-) -> VectorWriter:
-    if precision is None and ranges is None:
-        return numbers_of
-    with ExitStack() as stack:
-        # absolute: a file named - is no stdin
-        corpus = stack.enter_context(_reading(str(ranges.absolute()))) if ranges else None
-        return vector_writer(manifest, precision or Precision.FLOAT32, corpus)
+def _spread(arguments: argparse.Namespace) -> Spread:
+    if arguments.on == "ray":
+        return partial(run_on_ray, workers=arguments.workers or 1)
+    if arguments.workers is not None:
+        raise InputError("--workers is of --on ray; on this machine alone, --threads")
+    return run_here
 
 
-@contextmanager
-def _reading(name: str) -> Iterator[TextIO]:
-    if name == "-":
-        if isinstance(sys.stdin, TextIOWrapper):  # whatever the locale says
-            sys.stdin.reconfigure(encoding="utf-8", errors="strict", newline="\n")
-        yield sys.stdin
-        return
-    try:
-        stream = open(name, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise InputError(f"{name}: cannot be read: {error.strerror}") from error
-    with stream:  # outside of the try: what the body raises is not a fault of the input
-        yield stream
-
-
-@contextmanager
-def _writing(name: str) -> Iterator[TextIO]:
-    """Write to a temporary name first: what carries the asked name is whole."""
-    if name == "-":
-        if isinstance(sys.stdout, TextIOWrapper):
-            sys.stdout.reconfigure(encoding="utf-8", errors=ESCAPED)
-        yield sys.stdout
-        return
-    path = Path(name)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("w", encoding="utf-8", errors=ESCAPED) as stream:
-            yield stream
-        part.replace(path)
-    except OSError as error:
-        raise EdgebertError(f"{name}: cannot be written: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
+def _job(arguments: argparse.Namespace) -> Job:
+    names = arguments.input or ["-"]
+    if "-" in names and len(names) > 1:
+        raise InputError("- is stdin and stands alone; name it, or files")
+    options = {name: value for name in OPTIONS if (value := getattr(arguments, name)) is not None}
+    ranges = arguments.ranges and read_ranges(read_rows(arguments.ranges, Format.JSONL))
+    request = Request(
+        bundle=arguments.bundle,
+        threads=arguments.threads,
+        engine=arguments.engine,
+        text_column=arguments.text_column,
+        pair_column=arguments.pair_column,
+        options=options,
+        precision=arguments.precision,
+        ranges=ranges,
+        prefix=arguments.prefix,
+        on_error=arguments.on_error,
+    )
+    return Job(
+        inputs=sys.stdin.buffer if names == ["-"] else find_files(names),
+        output=sys.stdout.buffer if arguments.output == "-" else Path(arguments.output),
+        request=request,
+        form=arguments.format,
+        restart=arguments.restart,
+    )

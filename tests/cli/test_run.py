@@ -153,15 +153,19 @@ def fails(result: Called, complaint: str) -> None:
     ("arguments", "stdin", "complaint"),
     [
         (("--format", "jsonl"), b'{"text": "a"}\n{"text": \n', "line 2: not JSON"),
-        (("--format", "jsonl"), b'{"texts": "a"}\n', "line 1: field 'text' is None"),
-        (("--format", "jsonl"), b'{"text": "\\ud800"}\n', "row 0: not Unicode text"),
-        (("--format", "jsonl"), jsonl({"text": "a", "text_pair": "b"}), "row 0: a pair"),
-        ((), b"a\n\xff\n", "the input is not UTF-8"),
+        (
+            ("--format", "jsonl"),
+            b'{"texts": "a"}\n',
+            "line 1: field 'text' is missing, expected a string",
+        ),
+        (("--format", "jsonl"), b'{"text": "\\ud800"}\n', "line 1: not Unicode text"),
+        (("--format", "jsonl"), jsonl({"text": "a", "text_pair": "b"}), "line 1: a pair"),
+        ((), b"a\n\xff\n", "line 2: not UTF-8"),
         (("absent.txt",), b"", "absent.txt: cannot be read: No such file"),
         (("--threads", "0"), b"", "threads is 0"),
         (("--prompt", "query"), b"a\n", "no prompt 'query'; the bundle has: none"),
         (("--top-k", "3"), b"a\n", "unexpected keyword argument 'top_k'"),
-        (("--truncation", "error"), b"the " * 60, "row 0: 62 tokens, the model takes 40"),
+        (("--truncation", "error"), b"the " * 60, "line 1: 62 tokens, the model takes 40"),
     ],
 )
 def test_bad_input_is_one_line_that_names_it(
@@ -174,11 +178,11 @@ def test_lines_for_a_task_of_pairs_are_refused(call: Call) -> None:
     fails(call("run", DATA / "tiny-answer", stdin=b"why\n"), "give JSONL with 'question'")
 
 
-def test_a_folder_as_input_is_refused(call: Call, tmp_path: Path) -> None:
-    fails(call("run", EMBED, tmp_path), f"{tmp_path}: cannot be read: Is a directory")
+def test_a_folder_without_tables_is_refused(call: Call, tmp_path: Path) -> None:
+    fails(call("run", EMBED, tmp_path), f"{tmp_path}: the folder holds no table")
 
 
-@pytest.mark.parametrize("option", [("--format", "csv"), ("--truncation", "x"), ("--top-k", "x")])
+@pytest.mark.parametrize("option", [("--format", "xml"), ("--truncation", "x"), ("--top-k", "x")])
 def test_an_option_of_another_value_is_wrong_usage(call: Call, option: tuple[str, str]) -> None:
     assert call("run", EMBED, *option).code == 2
 

@@ -198,3 +198,49 @@ def test_an_option_that_does_not_fit_is_one_line_that_names_it(
     assert (result.code, result.out, result.err.count("\n")) == (1, "", 1)
     assert result.err.startswith("error: ")
     assert complaint in result.err
+
+
+def test_tables_come_in_and_go_out_by_their_names(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,body\n1,the cat\n2,a dog\n")
+    arguments = ("--text-column", "body", "--dimensions", 3, "-o", tmp_path / "out.tsv")
+    result = call("run", DATA / "tiny-embed", tmp_path / "in.csv", *arguments)
+    assert (result.code, result.err) == (0, "2 texts, 0 cut at 40 tokens\n")
+    header, first, _ = (tmp_path / "out.tsv").read_text().splitlines()
+    assert header == "id\tbody\tembedding\tn_tokens\ttruncated"
+    assert first.startswith("1\tthe cat\t")
+
+
+def test_several_files_are_run_in_order(call: Call, tmp_path: Path) -> None:
+    for name in "ba":
+        (tmp_path / f"{name}.txt").write_text(name)
+    result = call("run", DATA / "tiny-embed", f"{tmp_path}/?.txt")
+    assert [json.loads(line)["text"] for line in result.out.splitlines()] == ["a", "b"]
+
+
+def test_bad_rows_are_counted_in_the_summary(call: Call) -> None:
+    more = ("--format", "jsonl", "--on-error", "skip")
+    result = call("run", DATA / "tiny-embed", *more, stdin=b'{"text": "a"}\n{\n')
+    assert (result.code, len(result.out.splitlines())) == (0, 1)
+    assert result.err == "1 texts, 0 cut at 40 tokens, 1 bad rows\n"
+
+
+def test_the_summary_can_be_json(call: Call) -> None:
+    result = call("run", DATA / "tiny-embed", "--json", stdin=b"a\nb\n")
+    told = json.loads(result.err)
+    assert (told["rows"], told["written"], told["bad"], told["truncated"]) == (2, 2, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("-", "a.txt"), "- is stdin and stands alone"),
+        (("-", "--workers", 2), "--workers is of --on ray"),
+        (("-", "-o", "out.npy", "--on-error", "skip"), ".npy holds vectors alone"),
+    ],
+)
+def test_arguments_that_do_not_go_together_are_refused(
+    call: Call, arguments: tuple[object, ...], complaint: str
+) -> None:
+    result = call("run", DATA / "tiny-embed", *arguments, stdin=b"a\n")
+    assert (result.code, result.out) == (1, "")
+    assert complaint in result.err
