@@ -39,6 +39,7 @@ LEAST = 5  # single texts at each length, however long they take
 MEDIAN, SIGMA = 32.0, 0.85
 SHORTEST, LONGEST = 4, 256
 SEED = 0
+STATUS = Path("/proc/self/status")  # Linux
 Run = Callable[[Sequence[str]], None]
 
 
@@ -95,6 +96,26 @@ def measure(
     return tuple(_figures(row, turns[row]) for row in ROWS)
 
 
+def measure_start(path: Path, *, rounds: int, threads: int | None = None) -> tuple[float, float]:
+    """Measure what it takes until a bundle has answered one text, each time in a new process.
+
+    Args:
+        path: the bundle's folder.
+        rounds: processes, of which the middle figures are given.
+        threads: cores to use; None: all that this process may.
+
+    Returns:
+        Seconds from process start to the first output, and the most memory held then, in MB.
+
+    Raises:
+        EdgebertError: a process failed.
+    """
+    cores = threads or usable_cores()
+    turns = [_take_turn(ROWS[0], path, 0, cores) for _ in range(rounds)]
+    first_s, peak = (median(turn[name] for turn in turns) for name in ("first_s", "peak_mb"))
+    return float(first_s), float(peak)
+
+
 def _take_turn(row: str, path: Path, texts: int, threads: int) -> dict[str, Any]:
     """Run one row in a process of its own."""
     start = time.monotonic()
@@ -130,22 +151,37 @@ def _figures(row: str, turns: list[dict[str, Any]]) -> Figures:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Be one row's process: run, time, and print what was found as one JSON object."""
+    """Be one row's process: run, time, and print what was found as one JSON object.
+
+    With no texts, only what the start takes is measured.
+    """
     row, path, texts, threads = arguments
     run, tokenizer, source, limit = open_row(row, Path(path), int(threads))
     run([source])
     found: dict[str, Any] = {"first_at": time.monotonic(), "peak_mb": peak_mb()}
+    if int(texts):
+        found |= _time_texts(run, tokenizer, source, int(texts), limit)
+    sys.stdout.write(json.dumps(found) + "\n")
+    return 0
+
+
+def _time_texts(
+    run: Run, tokenizer: Tokenizer, source: str, texts: int, limit: int
+) -> dict[str, Any]:
+    """Time single texts of each length, and mixed ones at once."""
     lengths = sorted({min(tokens, limit) for tokens in LENGTHS})
-    found["latencies"] = [time_singles(run, tokenizer, source, tokens) for tokens in lengths]
-    mixed = mixed_texts(tokenizer, source, int(texts), limit)
+    latencies = [time_singles(run, tokenizer, source, tokens) for tokens in lengths]
+    mixed = mixed_texts(tokenizer, source, texts, limit)
     run(mixed)
     start = time.perf_counter()
     run(mixed)
     seconds = time.perf_counter() - start
     count = sum(row.n_tokens for row in tokenizer.encode(mixed))
-    found |= {"texts_per_s": len(mixed) / seconds, "tokens_per_s": count / seconds}
-    sys.stdout.write(json.dumps(found) + "\n")
-    return 0
+    return {
+        "latencies": latencies,
+        "texts_per_s": len(mixed) / seconds,
+        "tokens_per_s": count / seconds,
+    }
 
 
 def open_row(row: str, path: Path, threads: int) -> tuple[Run, Tokenizer, str, int]:
@@ -229,6 +265,9 @@ def peak_mb() -> float:
     """Read the most memory this process ever held, in MB; 0 where the system does not say."""
     if sys.platform == "win32":
         return 0.0
+    if STATUS.exists():  # ru_maxrss would count the parent's memory too, which a fork shares
+        line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024 / 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 

@@ -102,6 +102,23 @@ JOBS: dict[str, set[str]] = {
     "jobs.tables": {"jobs.compression", "jobs.parquet"},
     "jobs.work": {"jobs.tables", "loading", "records", "tokens", "vector_records", "vectors"},
 }
+# a labelled file through a bundle: what is right, what is found, how good that is, what it costs
+EVALUATION: dict[str, set[str]] = {
+    "answering": {"bundle", "labelled", "learn.learner", *TASKS},
+    "checks": {"labelled", "splits"},
+    "compare": {"answering", "bundle", "evaluate", "labelled", "metrics", "scoring"},
+    "comparison_report": {"compare", "page", "plots", "reports"},
+    "evaluate": {"answering", "bundle", "labelled", "measure", "metrics", "scoring"},
+    "evaluation_options": {"answering", "bundle", "jobs.tables", "labelled", "metrics"},
+    "labelled": set(),
+    "metrics": {"jobs.extras"},
+    "page": set(),
+    "plots": {"metrics"},
+    "reports": {"evaluate", "metrics", "page", "plots", "scoring"},
+    "scoring": {"answering", "labelled", "metrics"},
+    "splits": set(),
+    "writing": set(),
+}
 MAY_IMPORT: dict[str, set[str]] = {
     "": {"version"},
     "__main__": {"cli"},
@@ -109,7 +126,36 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bundle": {"reader"},
     "cli": {"version"},
     "cli.bench": {"bundle", "device.cpu", "measure"},
+    "cli.compare": {
+        "compare",
+        "comparison_report",
+        "device.cpu",
+        "evaluation_options",
+        "jobs.tables",
+        "labelled",
+        "reports",
+        "writing",
+    },
+    "cli.data": {
+        "bundle",
+        "checks",
+        "jobs.tables",
+        "labelled",
+        "page",
+        "splits",
+        "tokens",
+        "writing",
+    },
     "cli.doctor": {"bundle", "device.doctor"},
+    "cli.eval": {
+        "device.cpu",
+        "evaluate",
+        "evaluation_options",
+        "jobs.tables",
+        "labelled",
+        "reports",
+        "writing",
+    },
     "cli.export": set(),
     "cli.forget": {"learn.learner", "learn.receipts", "learn.rows"},
     "cli.inspect": {"bundle"},
@@ -137,6 +183,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"batching", "bundle", "engines", "tokens"},
     "engines": {"lone", "session"},
     **JOBS,
+    **EVALUATION,
     "golden": {"batching", "bundle", "engine", "reader", "tokens"},
     "loading": {"engine", *TASKS},
     "lone": {"batching", "session"},
@@ -170,10 +217,17 @@ ONLY_IN = {
     "openvino": {"session_openvino"},
     "tokenizers": {"tokens"},
 }
+EXTRAS_IN = {
+    "pyarrow": "jobs.parquet",
+    "ray": "jobs.on_ray",
+    "scipy": "metrics",
+    "seqeval": "metrics",
+    "sklearn": "metrics",
+    "zstandard": "jobs.compression",
+}
 NEVER = {"torch", "transformers", "optimum", "onnx", "safetensors", "edgebert_export"}
 THIRD_PARTY = {"numpy", "onnxruntime", "tokenizers"}
 OPTIONAL = {"openvino"}  # an extra's package, in a module that is imported by name
-EXTRAS_IN = {"pyarrow": "jobs.parquet", "ray": "jobs.on_ray", "zstandard": "jobs.compression"}
 # modules that may import by name, as the house style says
 IMPORTERS = {"", "cli", "cli.export", "engines", "jobs.extras"}
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}

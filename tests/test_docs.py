@@ -21,6 +21,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = {
     name: (ROOT / "docs" / name).read_text("utf-8") for name in ("compatibility.md", "in-an-app.md")
 }
+CHOOSING = (ROOT / "docs" / "choosing.md").read_text(encoding="utf-8")
 LEARNING = (ROOT / "docs" / "learning.md").read_text(encoding="utf-8")
 SCALE = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
 INTENTS = """text,label
@@ -29,6 +30,7 @@ My card has not come yet,card_arrival
 I lost my card,card_lost
 Someone stole my card,card_lost
 """
+LABELLED = (("Where is my card", "card_arrival"), ("I lost my card", "card_lost"))
 CHECKPOINT = "path/to/all-MiniLM-L6-v2"  # stands for the reader's own
 
 
@@ -74,7 +76,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (made / "texts.txt").write_text("How do I reset my password?\nBread needs flour.\n")
     for name in ("intents.csv", "more.csv"):
         (made / name).write_text(INTENTS)
-    for command in [*commands(), *commands(LEARNING), *commands(SCALE)]:
+    labelled = [f"{text} {n},{label}" for n in range(10) for text, label in LABELLED]
+    (made / "labelled.csv").write_text("\n".join(["text,label", *labelled, ""]))
+    for command in [*commands(), *commands(LEARNING), *commands(CHOOSING), *commands(SCALE)]:
         done = run(command, made)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
     return made

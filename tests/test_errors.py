@@ -19,6 +19,7 @@ from edgebert.errors import (
     InputError,
     LearnError,
     MissingExtraError,
+    ResumeError,
     TaskError,
     VerifyError,
 )
@@ -30,6 +31,7 @@ OURS = [
     BundleError("a/b", "m"),
     BundleFormatError(Path("a"), "m"),
     BundleVersionError(Path("a"), "m"),
+    ResumeError("m"),
     VerifyError(Path("a"), "m"),
     TaskError(Task.TAG, Task.EMBED, "m"),
     TaskError("rerank", "classify", "m"),

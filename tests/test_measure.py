@@ -4,11 +4,21 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgebert.bundle import Bundle
 from edgebert.errors import BundleFormatError, EdgebertError, InputError
-from edgebert.measure import golden_text, main, measure, mixed_texts, open_row, text_of
+from edgebert.measure import (
+    STATUS,
+    golden_text,
+    main,
+    measure,
+    measure_start,
+    mixed_texts,
+    open_row,
+    text_of,
+)
 from edgebert.tokens import Tokenizer, open_tokenizer
 from tests.make_tiny import DATA
 
@@ -105,3 +115,10 @@ class _Elsewhere:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="only Linux says")
+def test_the_memory_measured_is_not_that_of_the_process_which_starts_it(tiny: Path) -> None:
+    held = np.ones(400_000_000 // 8)  # 400 MB, touched
+    _, peak = measure_start(tiny / "tiny-embed", rounds=1, threads=1)
+    assert 10 < peak < held.nbytes / 1e6

@@ -166,7 +166,11 @@ def test_sentence_transformers_puts_a_bundles_prompts_before_texts(tmp_path: Pat
     model = write_checkpoint(tmp_path / "model", "BertModel")
     (model / "1_Pooling").mkdir()
     (model / "1_Pooling" / "config.json").write_text('{"pooling_mode_mean_tokens": true}')
-    steps = [{"type": "x.Transformer", "path": ""}, {"type": "x.Pooling", "path": "1_Pooling"}]
+    kinds = {"Transformer": "", "Pooling": "1_Pooling"}
+    steps = [
+        {"type": f"sentence_transformers.models.{kind}", "path": path}
+        for kind, path in kinds.items()
+    ]
     (model / "modules.json").write_text(json.dumps(steps))
     prompts = {"prompts": {"query": "the dog ", "passage": ""}, "default_prompt_name": "query"}
     (model / "config_sentence_transformers.json").write_text(json.dumps(prompts))
