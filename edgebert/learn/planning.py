@@ -18,8 +18,8 @@ from edgebert.learn.receipts import Receipt, join_grids
 from edgebert.learn.state import AddClass, Forget, Learn, RemoveClass, Setting
 
 # "card_lost", "cardLost": on SNIPS, whose names are of the second kind, splitting them is worth 20
-# points before the first sample. Templates about it ("This is about ...") were tried on the
-# validation part of CLINC150 and on SNIPS; the bare words are best.
+# points before the first sample. Templates about it ("This is about ...") lost 1 to 3 points on
+# the validation part of CLINC150, and which one gains on SNIPS is another matter (docs/learning.md).
 WORD_ENDS = re.compile(r"_+|(?<=[a-z])(?=[A-Z])")
 
 
