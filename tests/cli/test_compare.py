@@ -65,3 +65,12 @@ def test_a_margin_that_is_none_is_refused(
     result = call(*given, f"--margin={margin}")
     assert result.code == 1
     assert "it must be from 0 to 1" in result.err
+
+
+def test_a_bundle_that_is_not_there_is_one_line_and_exit_1(
+    call: Call, given: tuple[object, ...], tmp_path: Path
+) -> None:
+    verb, first, _, *others = given
+    result = call(verb, first, tmp_path / "absent", *others)
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith(f"error: {tmp_path / 'absent'}: no such f")

@@ -86,3 +86,13 @@ def test_a_page_that_cannot_be_written_is_exit_1(call: Call, tiny: Path, rows: P
 def test_fewer_than_no_resamples_are_refused(call: Call, tiny: Path, rows: Path) -> None:
     result = call("eval", tiny / "tiny-classify", rows, "--resamples", -1)
     assert (result.code, result.err) == (1, "error: resamples is -1; it must be 0 or more\n")
+
+
+@pytest.mark.parametrize("task", [(), ("--task", "classify")])
+def test_a_bundle_that_is_not_there_is_one_line_and_exit_1(
+    call: Call, rows: Path, task: tuple[str, ...]
+) -> None:
+    result = call("eval", rows.parent / "absent", rows, "--columns", "text=sentence", *task)
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith(f"error: {rows.parent / 'absent'}: no such f")
+    assert result.err.count("\n") == 1
