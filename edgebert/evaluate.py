@@ -11,7 +11,7 @@ from edgebert.answering import Found, Model, Setting, open_model
 from edgebert.bundle import MANIFEST_NAME, Bundle
 from edgebert.labelled import Example
 from edgebert.measure import measure_start
-from edgebert.metrics import ROUNDS, Interval
+from edgebert.metrics import ROUNDS, Interval, require_packages
 from edgebert.scoring import SCORERS, Scores
 
 SINGLES = 200  # rows that are also asked one at a time
@@ -68,8 +68,10 @@ def evaluate(
 
     Raises:
         BundleError, TaskError, InputError: as `open_model` raises them.
+        MissingExtraError: a package of the extra `eval` is not installed.
     """
     bundle = Bundle.open(path)
+    require_packages()
     start_s, peak_mb = measure_start(path, rounds=STARTS, threads=setting.threads)
     model = open_model(path, setting)
     singles = time_singles(model, examples)

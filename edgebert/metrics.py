@@ -17,10 +17,6 @@ from numpy.typing import NDArray
 from edgebert.errors import InputError
 from edgebert.jobs.extras import load_extra
 
-stats = load_extra("scipy.stats", "eval")
-sequence_labeling = load_extra("seqeval.metrics.sequence_labeling", "eval")
-sklearn_metrics = load_extra("sklearn.metrics", "eval")
-
 Doubles = NDArray[np.float64]
 Places = NDArray[np.int64]
 
@@ -28,6 +24,19 @@ BINS = 15  # of the calibration error, as Guo et al. 2017 take them
 ROUNDS = 1000  # resamples of an interval
 COVER = 95  # per cent of them that an interval holds
 SEED = 0
+
+
+PACKAGES = ("scipy.stats", "seqeval.metrics.sequence_labeling", "sklearn.metrics")
+
+
+def require_packages() -> None:
+    """Load what the scores need, before a long file is run for nothing.
+
+    Raises:
+        MissingExtraError: a package of the extra `eval` is not installed.
+    """
+    for name in PACKAGES:
+        load_extra(name, "eval")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +117,7 @@ def class_scores(
     gold: Sequence[str], found: Sequence[str], labels: Sequence[str]
 ) -> tuple[ClassScore, ...]:
     """Score each label by itself; one that is never found has precision 0."""
-    columns = sklearn_metrics.precision_recall_fscore_support(
+    columns = load_extra("sklearn.metrics", "eval").precision_recall_fscore_support(
         gold, found, labels=list(labels), zero_division=0
     )
     return tuple(
@@ -161,7 +170,9 @@ Entities = frozenset[tuple[str, int, int]]  # (type, first word, last word)
 
 def entities_of(tags: Sequence[str]) -> Entities:
     """Read the entities of one text's tags by the rules of seqeval's default mode (conlleval)."""
-    return frozenset(sequence_labeling.get_entities(list(tags)))
+    return frozenset(
+        load_extra("seqeval.metrics.sequence_labeling", "eval").get_entities(list(tags))
+    )
 
 
 def entity_counts(gold: Sequence[Entities], found: Sequence[Entities]) -> Places:
@@ -219,12 +230,18 @@ def _word_f1(words: list[str], gold: str) -> float:
 
 def spearman(first: Doubles, second: Doubles) -> float:
     """Correlate the ranks of two figures of N rows; 0 where one of them never changes."""
-    return float(stats.spearmanr(first, second).statistic) if _vary(first, second) else 0.0
+    return _correlation("spearmanr", first, second)
 
 
 def pearson(first: Doubles, second: Doubles) -> float:
     """Correlate two figures of N rows; 0 where one of them never changes."""
-    return float(stats.pearsonr(first, second).statistic) if _vary(first, second) else 0.0
+    return _correlation("pearsonr", first, second)
+
+
+def _correlation(name: str, first: Doubles, second: Doubles) -> float:
+    if not _vary(first, second):
+        return 0.0
+    return float(getattr(load_extra("scipy.stats", "eval"), name)(first, second).statistic)
 
 
 def _vary(*columns: Doubles) -> bool:
@@ -241,7 +258,7 @@ def ndcg_at(gains: Doubles, scores: Doubles, k: int) -> float:
     """
     if len(gains) == 1:
         return float(gains[0] > 0)  # scikit-learn refuses a list of one
-    return float(sklearn_metrics.ndcg_score(gains[None], scores[None], k=k))
+    return float(load_extra("sklearn.metrics", "eval").ndcg_score(gains[None], scores[None], k=k))
 
 
 def reciprocal_rank(gains: Doubles, scores: Doubles, k: int) -> float:

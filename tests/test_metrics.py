@@ -164,7 +164,8 @@ def test_agreement_is_the_share_of_equal_answers() -> None:
 def test_without_the_packages_the_pip_line_is_named(
     python: Callable[..., "subprocess.CompletedProcess[bytes]"],
 ) -> None:
-    code = "import sys; sys.modules['sklearn'] = None; import edgebert.metrics"
+    code = "import sys; sys.modules['sklearn'] = None; from edgebert import metrics"
+    code += "; metrics.require_packages()"
     done = python("-W", "ignore", "-c", code)
     assert b"MissingExtraError" in done.stderr
     assert b"edgebert[eval]" in done.stderr

@@ -19,7 +19,7 @@ from edgebert.learn.state import AddClass, Forget, Learn, RemoveClass, Setting
 
 # "card_lost", "cardLost": on SNIPS, whose names are of the second kind, splitting them is worth 20
 # points before the first sample. Templates about it ("This is about ...") lost 1 to 3 points on
-# the validation part of CLINC150, and which one gains on SNIPS is another matter (docs/learning.md).
+# the validation part of CLINC150; on SNIPS one of them gained (docs/learning.md).
 WORD_ENDS = re.compile(r"_+|(?<=[a-z])(?=[A-Z])")
 
 

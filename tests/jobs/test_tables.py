@@ -127,8 +127,9 @@ def cut(data: bytes) -> bytes:
 def test_a_damaged_file_is_an_input_error(
     tmp_path: Path, name: str, make: Callable[[], bytes], complaint: str
 ) -> None:
-    if name.endswith("parquet"):
-        pytest.importorskip("pyarrow")
+    for end, package in ((".parquet", "pyarrow"), (".zst", "zstandard")):
+        if name.endswith(end):
+            pytest.importorskip(package)
     (tmp_path / name).write_bytes(make())
     with pytest.raises(InputError, match=complaint):
         list(read_rows(tmp_path / name))
