@@ -49,7 +49,8 @@ def load(folder: Path = RESULTS) -> dict[str, Result]:
         path.stem: json.loads(path.read_text(encoding="utf-8"))
         for path in sorted(folder.glob("*.json"))
     }
-    return {name: result for name, result in found.items() if result["kind"] in KINDS}
+    ours = {name: result for name, result in found.items() if isinstance(result, dict)}
+    return {name: result for name, result in ours.items() if result.get("kind") in KINDS}
 
 
 def render(results: Mapping[str, Result]) -> dict[Path, str]:
