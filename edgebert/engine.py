@@ -57,7 +57,7 @@ class Engine:
         self._threads = config.threads or usable_cores()
         budget = config.max_tokens_per_run or default_budget(manifest.encoder.hidden)
         # Dynamic scales are taken over a whole run, so there a run may hold one text only.
-        self._budget = budget if manifest.batch_invariant else 1
+        self.budget = budget if manifest.batch_invariant else 1  # tokens of a run
         self._pools: dict[int, ThreadPoolExecutor] = {}  # by process: see _workers
 
     @classmethod
@@ -130,42 +130,46 @@ class Engine:
             raise InputError("a single string; give a sequence of texts, such as [text]")
         stream, first = iter(texts), 0
         while some := list(islice(stream, SORTED)):
-            tokens = self._tokenize(some, first, truncation)
-            results = iter(self._run(tokens, readout))
+            tokens = self.tokenize(some, first, truncation)
+            results = iter(self.run(tokens, readout))
             for _, windows in groupby(tokens, key=lambda row: row.row):
                 yield [next(results) for _ in windows]
             first += len(some)
 
-    def _tokenize(self, texts: Sequence[Text], first: int, truncation: Truncation) -> list[Tokens]:
+    def tokenize(
+        self, texts: Sequence[Text], first: int = 0, truncation: Truncation = Truncation.CUT
+    ) -> list[Tokens]:
+        """Turn texts into rows, the first of which has this number; see `Tokenizer.encode`."""
+
         def encode(start: int) -> list[Tokens]:
             return self.tokenizer.encode(texts[start : start + CHUNK], first + start, truncation)
 
-        chunks = self._each(encode, range(0, len(texts), CHUNK))
+        chunks = self.each(encode, range(0, len(texts), CHUNK))
         return [row for chunk in chunks for row in chunk]
 
-    def _run(self, tokens: Sequence[Tokens], readout: Readout[R]) -> list[R]:
+    def run(self, tokens: Sequence[Tokens], readout: Readout[R]) -> list[R]:
+        """Run rows and return one result each, in the order given.
+
+        Raises:
+            InferenceError: the graph failed, or gave a value that is not finite.
+        """
         step, most = self._opened.length_step, self.manifest.max_tokens
         lengths = [round_up(len(row.ids), step, most) for row in tokens]
-        runs = list(plan_runs(lengths, self._budget))
+        runs = list(plan_runs(lengths, self.budget))
         session = self._opened.lone if len(runs) == 1 else self._opened.shared
 
         def run(rows: tuple[int, ...]) -> Sequence[R]:
             batch = Batch(tuple(tokens[row] for row in rows), lengths[rows[0]])
             outputs = session.run(batch)
-            for output in outputs:
-                if not np.isfinite(output).all():
-                    raise InferenceError(
-                        f"rows {sorted(batch.rows)}: the model gave NaN or infinity; "
-                        "run `edgebert verify` on this machine"
-                    )
+            require_finite(outputs, batch.rows)
             return readout(outputs, batch)
 
         results: dict[int, R] = {}
-        for rows, values in zip(runs, self._each(run, runs), strict=True):
+        for rows, values in zip(runs, self.each(run, runs), strict=True):
             results.update(zip(rows, values, strict=True))
         return [results[row] for row in range(len(tokens))]
 
-    def _each(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+    def each(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
         """Apply a function in the workers, a bounded number ahead, and yield in order."""
         if self._threads == 1 or len(items) == 1:
             yield from map(function, items)
@@ -189,3 +193,17 @@ class Engine:
         if pool is None:  # no lock, which a fork could leave held: setdefault is atomic
             pool = self._pools.setdefault(process, ThreadPoolExecutor(self._threads, "edgebert"))
         return pool
+
+
+def require_finite(outputs: Iterable[Floats], rows: Iterable[int]) -> None:
+    """Refuse what a model gave for these rows if it is no number.
+
+    Raises:
+        InferenceError: names the rows.
+    """
+    for output in outputs:
+        if not np.isfinite(output).all():
+            raise InferenceError(
+                f"rows {sorted(rows)}: the model gave NaN or infinity; run `edgebert verify` on "
+                "this machine"
+            )

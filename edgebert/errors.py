@@ -74,3 +74,11 @@ class MissingExtraError(EdgebertError, ImportError):
 
 class LearnError(EdgebertError):
     """A learner cannot do this: unknown label, another encoder, a damaged state file."""
+
+
+class RouteError(EdgebertError):
+    """A cascade cannot do this: another bundle or learner, a damaged file."""
+
+
+class StaleCertificateError(RouteError):
+    """What the full model answers was changed after the cascade was certified."""

@@ -152,13 +152,17 @@ class Reader:
     def entries(self, key: str) -> Iterator[tuple[str, "Reader"]]:
         """Take an object whose keys are free names and whose values are objects."""
         part = self.part(key)
-        for name in list(part._values):
+        for name in part.names():
             yield name, part.part(name)
+
+    def names(self) -> list[str]:
+        """Give the keys that are not taken yet, of an object whose keys are free names."""
+        return list(self._values)
 
     def pairs(self, key: str) -> dict[str, str]:
         """Take an object of free names and strings."""
         part = self.part(key)
-        return {name: part.text(name) for name in list(part._values)}
+        return {name: part.text(name) for name in part.names()}
 
     def finish(self) -> None:
         """Complain of any key not taken."""

@@ -50,6 +50,27 @@ class Classification:
 
 
 @dataclass(frozen=True, slots=True)
+class Routed:
+    """The classes of one text, best first, and how far it went for them."""
+
+    labels: tuple[Label, ...]
+    n_tokens: int
+    truncated: bool
+    stage: str  # "static", "exit 2", the name of a smaller bundle, or "full"
+    p_in_scope: float | None  # small: unlike the texts of all classes; None: not known here
+
+    @property
+    def label(self) -> str:
+        """The best class."""
+        return self.labels[0].label
+
+    @property
+    def score(self) -> float:
+        """The best class's score."""
+        return self.labels[0].score
+
+
+@dataclass(frozen=True, slots=True)
 class Entity:
     """One tagged token or group of tokens."""
 

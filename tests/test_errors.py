@@ -20,6 +20,8 @@ from edgebert.errors import (
     LearnError,
     MissingExtraError,
     ResumeError,
+    RouteError,
+    StaleCertificateError,
     TaskError,
     VerifyError,
 )
@@ -39,6 +41,8 @@ OURS = [
     InferenceError("m"),
     MissingExtraError("m"),
     LearnError("m"),
+    RouteError("m"),
+    StaleCertificateError("m"),
 ]
 
 
@@ -86,6 +90,7 @@ CAUGHT: list[tuple[type[Exception], type[Exception]]] = [
     (MissingExtraError, ImportError),
     (BundleVersionError, BundleError),
     (VerifyError, BundleError),
+    (StaleCertificateError, RouteError),
 ]
 
 

@@ -54,11 +54,11 @@ class FrozenEncoder:
                 f"{given[0]} of {given[1]}; the learner's file is damaged"
             )
         self.bundle = bundle
-        self._engine = Engine.from_parts(
+        self.engine = Engine.from_parts(
             bundle.path, bundle.manifest, RuntimeConfig(max_tokens_per_run=1)
         )
-        self._engine.require(Task.EMBED)
-        self._prefix = _prefix(bundle, setting.prompt)
+        self.engine.require(Task.EMBED)
+        self.prefix = _prefix(bundle, setting.prompt)
         self._features: FeatureMap = setting.features
 
     def embed(self, texts: Iterable[str]) -> Iterator[Embedded]:
@@ -70,13 +70,14 @@ class FrozenEncoder:
         if isinstance(texts, str):
             raise InputError("a single string; give a sequence of texts, such as [text]")
 
-        def read(outputs: tuple[Floats, ...], batch: Batch) -> list[Embedded]:
-            stacked = np.stack(outputs[: self._features.layers], axis=1)  # (1, layers, H)
-            return [Embedded(snap(stacked[0]).reshape(-1), batch.tokens[0])]
-
         # what is not a string goes on as it is, to be refused with its row
-        prefixed = (self._prefix + text if isinstance(text, str) else text for text in texts)
-        return (only for (only,) in self._engine.map(prefixed, read))
+        prefixed = (self.prefix + text if isinstance(text, str) else text for text in texts)
+        return (only for (only,) in self.engine.map(prefixed, self.read))
+
+    def read(self, outputs: tuple[Floats, ...], batch: Batch) -> list[Embedded]:
+        """Read the one text of a run."""
+        stacked = np.stack(outputs[: self._features.layers], axis=1)  # (1, layers, H)
+        return [Embedded(snap(stacked[0]).reshape(-1), batch.tokens[0])]
 
     def grids(self, texts: Iterable[str]) -> Grid:
         """Embed texts: (N, d)."""

@@ -126,6 +126,11 @@ class Learner:
         return self._encoder.bundle
 
     @property
+    def encoder(self) -> FrozenEncoder:
+        """What embeds its texts."""
+        return self._encoder
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, sorted."""
         return tuple(self.state.names)

@@ -129,8 +129,12 @@ class Head:
     sharpness: float  # scores are multiplied by this before the softmax
 
     def scores(self, features: Doubles) -> Doubles:
-        """Score (N, D) features: (N, C)."""
-        return features @ self.weights + self.bias
+        """Score (N, D) features: (N, C).
+
+        Row by row: in one product of matrices a row's last bits would depend on the others.
+        """
+        rows = [row @ self.weights for row in features]
+        return np.array(rows).reshape(-1, len(self.bias)) + self.bias
 
 
 @dataclass(frozen=True, slots=True)
