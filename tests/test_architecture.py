@@ -209,7 +209,8 @@ GROUND: dict[str, set[str]] = {
     "errors": set(),
     "results": set(),
     "config": {"errors", "manifest"},
-    "manifest": {"errors", "reader"},
+    "manifest": {"errors", "manifest_parts", "reader"},
+    "manifest_parts": {"errors", "reader"},
 }
 # plain.py is not an engine: it is what the benchmark compares the engine with
 ONLY_IN = {
