@@ -11,6 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgebert.manifest_exits import (
+    Segment,
+    StoredTable,
+    TableType,
+    check_segments,
+    pooled_name,
+)
 from edgebert.manifest_parts import (
     Activation,
     Alternative,
@@ -46,8 +53,12 @@ __all__ = [  # also what other modules import from here
     "PoolingMode",
     "Quantization",
     "Scales",
+    "Segment",
     "Source",
+    "StoredTable",
+    "TableType",
     "Task",
+    "pooled_name",
 ]
 
 FORMAT_VERSION = 1
@@ -78,6 +89,8 @@ class Manifest:
     files: Mapping[str, FileEntry]  # every other file of the bundle
     # by engine; onnxruntime, which every bundle is for, is not among them
     alternatives: Mapping[EngineName, Alternative] = field(default_factory=dict)
+    segments: tuple[Segment, ...] = ()  # the main graph in parts; empty where there are no exits
+    word_table: StoredTable | None = None  # None where the bundle does not say
 
     @property
     def dimensions(self) -> int:
@@ -86,9 +99,15 @@ class Manifest:
         return self.encoder.hidden if stated is None else stated
 
     @property
+    def exits(self) -> tuple[int, ...]:
+        """Layers after which a text may leave."""
+        return tuple(segment.layers for segment in self.segments[:-1])
+
+    @property
     def graph_files(self) -> tuple[str, ...]:
         """The names of all graphs' files."""
-        others = (alternative.graph.file for alternative in self.alternatives.values())
+        others = [alternative.graph.file for alternative in self.alternatives.values()]
+        others += [segment.graph.file for segment in self.segments]
         return (self.graphs.main.file, self.graphs.masked.file, *others)
 
     @property
@@ -132,6 +151,10 @@ class Manifest:
             tools=reader.pairs("tools"),
             files={name: FileEntry.read(part) for name, part in reader.entries("files")},
             alternatives=reader.stated("alternatives", lambda key: _alternatives(reader, key), {}),
+            segments=reader.stated("segments", lambda key: _segments(reader, key), ()),
+            word_table=reader.stated(
+                "word_table", lambda key: StoredTable.read(reader.part(key)), None
+            ),
         )
         reader.finish()
         manifest._check()
@@ -152,6 +175,11 @@ class Manifest:
         for name in (*self.graph_files, "tokenizer.json"):
             if name not in self.files:
                 raise ReadError(f"file {name!r} is needed and not listed under 'files'")
+        if self.segments and self.task not in (Task.EMBED, Task.CLASSIFY):
+            raise ReadError(f"segments belong to 'embed' and 'classify', not {self.task.value!r}")
+        check_segments(self.segments, self.graphs.main, self.encoder.layers)
+        if self.word_table is not None:
+            self.word_table.check(self.encoder.vocabulary, self.files)
 
     def to_json(self) -> bytes:
         """Write the manifest; the same manifest gives the same bytes."""
@@ -160,8 +188,9 @@ class Manifest:
             "manifest_sha256": UNSIGNED,
             **dataclasses.asdict(self),
         }
-        if not self.alternatives:  # most bundles have none and say nothing of them
-            del values["alternatives"]
+        for key in ("alternatives", "segments", "word_table"):
+            if not values[key]:  # a bundle that has none says nothing of it
+                del values[key]
         return with_own_hash((json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
 
 
@@ -172,6 +201,13 @@ def _alternatives(reader: Reader, key: str) -> dict[EngineName, Alternative]:
             raise ReadError(f"{key} names {name!r}, expected: {EngineName.OPENVINO.value}")
         found[EngineName(name)] = Alternative.read(part)
     return found
+
+
+def _segments(reader: Reader, key: str) -> tuple[Segment, ...]:
+    segments = tuple(Segment.read(part) for part in reader.parts(key))
+    if not segments:
+        raise ReadError(f"{key} is empty; it is left out where a bundle has none")
+    return segments
 
 
 def with_own_hash(data: bytes) -> bytes:
