@@ -9,261 +9,60 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-from functools import partial
 from typing import Any
 
+from edgebert.manifest_exits import (
+    Segment,
+    StoredTable,
+    TableType,
+    check_segments,
+    pooled_name,
+)
+from edgebert.manifest_parts import (
+    Activation,
+    Alternative,
+    Encoder,
+    EngineName,
+    FileEntry,
+    Graph,
+    Graphs,
+    Level,
+    Parity,
+    Pooling,
+    PoolingMode,
+    Quantization,
+    Scales,
+    Source,
+    Task,
+)
 from edgebert.reader import Reader, ReadError, parse_object
+
+__all__ = [  # also what other modules import from here
+    "Activation",
+    "Alternative",
+    "Encoder",
+    "EngineName",
+    "FileEntry",
+    "Graph",
+    "Graphs",
+    "Level",
+    "Manifest",
+    "NewerFormatError",
+    "Parity",
+    "Pooling",
+    "PoolingMode",
+    "Quantization",
+    "Scales",
+    "Segment",
+    "Source",
+    "StoredTable",
+    "TableType",
+    "Task",
+    "pooled_name",
+]
 
 FORMAT_VERSION = 1
 UNSIGNED = "0" * 64  # stands for the manifest's own hash while it is computed
-
-
-class Task(StrEnum):
-    """What a bundle answers."""
-
-    EMBED = "embed"
-    CLASSIFY = "classify"
-    TAG = "tag"
-    ANSWER = "answer"
-    FILL = "fill"
-
-
-class PoolingMode(StrEnum):
-    """How token vectors become one text vector; names as sentence-transformers writes them."""
-
-    CLS = "cls"
-    MEAN = "mean"
-    MAX = "max"
-    MEAN_SQRT_LEN = "mean_sqrt_len_tokens"  # the sum over the root of the length
-    WEIGHTED_MEAN = "weightedmean"  # the first token weighs 1, the second 2, ...
-    LAST_TOKEN = "lasttoken"
-    POOLER = "pooler"  # the checkpoint's own tanh layer over [CLS]
-
-
-class Activation(StrEnum):
-    """What turns logits into scores."""
-
-    NONE = "none"  # regression: the logit is the answer
-    SOFTMAX = "softmax"  # one class holds
-    SIGMOID = "sigmoid"  # each class holds or not
-
-
-class Level(StrEnum):
-    """How far the weights and activations are quantized."""
-
-    FP32 = "fp32"
-    INT8 = "int8"
-    INT8_ACCURATE = "int8-accurate"
-
-
-class EngineName(StrEnum):
-    """What can run a bundle: the name of a package."""
-
-    ONNXRUNTIME = "onnxruntime"  # every bundle
-    OPENVINO = "openvino"  # bundles that were exported for it as well
-
-
-class Scales(StrEnum):
-    """Where the scales of quantized activations come from."""
-
-    NONE = "none"  # nothing is quantized
-    DYNAMIC = "dynamic"  # taken from each run: a run holds one text, or neighbours would matter
-    STATIC = "static"  # fixed at export from calibration texts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Encoder:
-    """The encoder's shape."""
-
-    layers: int
-    hidden: int
-    heads: int
-    intermediate: int
-    vocabulary: int
-
-    @classmethod
-    def read(cls, reader: Reader) -> "Encoder":
-        """Read the JSON object."""
-        shape = {field.name: reader.count(field.name, least=1) for field in dataclasses.fields(cls)}
-        reader.finish()
-        return cls(**shape)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pooling:
-    """How token vectors become one text vector."""
-
-    mode: PoolingMode
-    normalize: bool  # L2, so that a dot product is the cosine
-    more_modes: tuple[PoolingMode, ...] = ()  # their vectors are laid after that of `mode`
-    dimensions: int | None = None  # of the text vector; None: as wide as the encoder
-
-    @property
-    def modes(self) -> tuple[PoolingMode, ...]:
-        """All poolings, in the order of their vectors."""
-        return (self.mode, *self.more_modes)
-
-    @classmethod
-    def read(cls, reader: Reader) -> "Pooling":
-        """Read the JSON object; the first bundles lack the last two keys."""
-        width = partial(reader.count, least=1)
-        pooling = cls(
-            mode=reader.choice("mode", PoolingMode),
-            normalize=reader.flag("normalize"),
-            more_modes=reader.stated(
-                "more_modes", lambda key: reader.choices(key, PoolingMode), ()
-            ),
-            dimensions=reader.stated("dimensions", lambda key: reader.optional(key, width), None),
-        )
-        reader.finish()
-        return pooling
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Graph:
-    """One ONNX file and its signature."""
-
-    file: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-
-    @classmethod
-    def read(cls, reader: Reader) -> "Graph":
-        """Read the JSON object."""
-        graph = cls(
-            file=reader.text("file"),
-            inputs=reader.texts("inputs"),
-            outputs=reader.texts("outputs"),
-        )
-        reader.finish()
-        return graph
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Graphs:
-    """The two graphs over one weights file."""
-
-    main: Graph  # rows of equal length, no attention mask
-    masked: Graph  # the standard signature, for other tools
-
-    @classmethod
-    def read(cls, reader: Reader) -> "Graphs":
-        """Read the JSON object."""
-        graphs = cls(main=Graph.read(reader.part("main")), masked=Graph.read(reader.part("masked")))
-        reader.finish()
-        return graphs
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quantization:
-    """What is int8 in this bundle and where its scales come from."""
-
-    level: Level
-    scales: Scales
-    weight_bits: int  # 8; 7 for CPUs whose int8 products saturate; 32 for fp32
-    kept_fp32: tuple[str, ...]  # linears left in float because int8 cost too much there
-
-    @classmethod
-    def read(cls, reader: Reader) -> "Quantization":
-        """Read the JSON object."""
-        quantization = cls(
-            level=reader.choice("level", Level),
-            scales=reader.choice("scales", Scales),
-            weight_bits=reader.count("weight_bits", least=2),
-            kept_fp32=reader.texts("kept_fp32"),
-        )
-        reader.finish()
-        return quantization
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parity:
-    """How near this bundle comes to the fp32 graph of its checkpoint, as export measured it."""
-
-    texts: int  # how many
-    source: str  # where they are from
-    cosine_mean: float  # of the raw outputs, one cosine a text
-    cosine_min: float
-    max_abs_diff: float  # of the raw outputs
-    agreement: float | None  # share of equal decisions; null for embeddings and regression
-    floor_cosine_mean: float | None  # what export demanded of the three figures above
-    floor_cosine_min: float | None
-    floor_agreement: float | None
-    cpu: str  # the int8 path of the machine that measured
-
-    @classmethod
-    def read(cls, reader: Reader) -> "Parity":
-        """Read the JSON object."""
-        parity = cls(
-            texts=reader.count("texts"),
-            source=reader.text("source"),
-            cosine_mean=reader.number("cosine_mean"),
-            cosine_min=reader.number("cosine_min"),
-            max_abs_diff=reader.number("max_abs_diff"),
-            agreement=reader.optional("agreement", reader.number),
-            floor_cosine_mean=reader.optional("floor_cosine_mean", reader.number),
-            floor_cosine_min=reader.optional("floor_cosine_min", reader.number),
-            floor_agreement=reader.optional("floor_agreement", reader.number),
-            cpu=reader.text("cpu"),
-        )
-        reader.finish()
-        return parity
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alternative:
-    """What a second engine runs in place of the main graph, and its own proof."""
-
-    graph: Graph  # over the same weights file, with an attention mask
-    parity: Parity
-    golden_tolerance: float  # in place of the one in golden.json
-
-    @classmethod
-    def read(cls, reader: Reader) -> "Alternative":
-        """Read the JSON object."""
-        alternative = cls(
-            graph=Graph.read(reader.part("graph")),
-            parity=Parity.read(reader.part("parity")),
-            golden_tolerance=reader.number("golden_tolerance"),
-        )
-        reader.finish()
-        return alternative
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """The checkpoint this bundle was made from."""
-
-    weights_sha256: str
-    config_sha256: str
-    licence: str | None  # as the checkpoint states it; null where it states none
-
-    @classmethod
-    def read(cls, reader: Reader) -> "Source":
-        """Read the JSON object."""
-        source = cls(
-            weights_sha256=reader.text("weights_sha256"),
-            config_sha256=reader.text("config_sha256"),
-            licence=reader.optional("licence", reader.text),
-        )
-        reader.finish()
-        return source
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileEntry:
-    """The size and hash of one file."""
-
-    bytes: int
-    sha256: str
-
-    @classmethod
-    def read(cls, reader: Reader) -> "FileEntry":
-        """Read the JSON object."""
-        entry = cls(bytes=reader.count("bytes"), sha256=reader.text("sha256"))
-        reader.finish()
-        return entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,6 +89,8 @@ class Manifest:
     files: Mapping[str, FileEntry]  # every other file of the bundle
     # by engine; onnxruntime, which every bundle is for, is not among them
     alternatives: Mapping[EngineName, Alternative] = field(default_factory=dict)
+    segments: tuple[Segment, ...] = ()  # the main graph in parts; empty where there are no exits
+    word_table: StoredTable | None = None  # None where the bundle does not say
 
     @property
     def dimensions(self) -> int:
@@ -298,9 +99,15 @@ class Manifest:
         return self.encoder.hidden if stated is None else stated
 
     @property
+    def exits(self) -> tuple[int, ...]:
+        """Layers after which a text may leave."""
+        return tuple(segment.layers for segment in self.segments[:-1])
+
+    @property
     def graph_files(self) -> tuple[str, ...]:
         """The names of all graphs' files."""
-        others = (alternative.graph.file for alternative in self.alternatives.values())
+        others = [alternative.graph.file for alternative in self.alternatives.values()]
+        others += [segment.graph.file for segment in self.segments]
         return (self.graphs.main.file, self.graphs.masked.file, *others)
 
     @property
@@ -344,6 +151,10 @@ class Manifest:
             tools=reader.pairs("tools"),
             files={name: FileEntry.read(part) for name, part in reader.entries("files")},
             alternatives=reader.stated("alternatives", lambda key: _alternatives(reader, key), {}),
+            segments=reader.stated("segments", lambda key: _segments(reader, key), ()),
+            word_table=reader.stated(
+                "word_table", lambda key: StoredTable.read(reader.part(key)), None
+            ),
         )
         reader.finish()
         manifest._check()
@@ -364,6 +175,11 @@ class Manifest:
         for name in (*self.graph_files, "tokenizer.json"):
             if name not in self.files:
                 raise ReadError(f"file {name!r} is needed and not listed under 'files'")
+        if self.segments and self.task not in (Task.EMBED, Task.CLASSIFY):
+            raise ReadError(f"segments belong to 'embed' and 'classify', not {self.task.value!r}")
+        check_segments(self.segments, self.graphs.main, self.encoder.layers)
+        if self.word_table is not None:
+            self.word_table.check(self.encoder.vocabulary, self.files)
 
     def to_json(self) -> bytes:
         """Write the manifest; the same manifest gives the same bytes."""
@@ -372,8 +188,9 @@ class Manifest:
             "manifest_sha256": UNSIGNED,
             **dataclasses.asdict(self),
         }
-        if not self.alternatives:  # most bundles have none and say nothing of them
-            del values["alternatives"]
+        for key in ("alternatives", "segments", "word_table"):
+            if not values[key]:  # a bundle that has none says nothing of it
+                del values[key]
         return with_own_hash((json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
 
 
@@ -384,6 +201,13 @@ def _alternatives(reader: Reader, key: str) -> dict[EngineName, Alternative]:
             raise ReadError(f"{key} names {name!r}, expected: {EngineName.OPENVINO.value}")
         found[EngineName(name)] = Alternative.read(part)
     return found
+
+
+def _segments(reader: Reader, key: str) -> tuple[Segment, ...]:
+    segments = tuple(Segment.read(part) for part in reader.parts(key))
+    if not segments:
+        raise ReadError(f"{key} is empty; it is left out where a bundle has none")
+    return segments
 
 
 def with_own_hash(data: bytes) -> bytes:

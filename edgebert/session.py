@@ -72,15 +72,23 @@ class OnnxSession:
         self._outputs = list(graph.outputs)
         self._feeds = graph.inputs
 
+    @property
+    def signature(self) -> tuple[set[str], set[str]]:
+        """The inputs and outputs that the graph itself has, whatever the manifest says."""
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        return {value.name for value in inputs}, {value.name for value in outputs}
+
     def run(self, batch: Batch) -> tuple[Floats, ...]:
         """Run one batch and return the outputs in the manifest's order."""
-        feeds = feeds_of(batch, self._feeds)
+        return self.run_arrays(feeds_of(batch, self._feeds))
+
+    def run_arrays(self, feeds: Mapping[str, Floats | Ints]) -> tuple[Floats, ...]:
+        """Run on arrays by the names of the graph's inputs; else as `run`."""
         try:
             return tuple(self._session.run(self._outputs, feeds))
         except Exception as error:  # as above
-            raise InferenceError(
-                f"onnxruntime failed on a batch of {batch.ids.shape}: {error}"
-            ) from error
+            shapes = " and ".join(str(array.shape) for array in feeds.values())
+            raise InferenceError(f"onnxruntime failed on a batch of {shapes}: {error}") from error
 
 
 def feeds_of(batch: Batch, names: Sequence[str]) -> dict[str, Ints]:

@@ -57,6 +57,9 @@ def describe(bundle: Bundle) -> list[tuple[str, str]]:
         shown = ", ".join(manifest.labels[:SHOWN_LABELS])
         more = len(manifest.labels) - SHOWN_LABELS
         lines.append(("labels", shown + (f" and {more} more" if more > 0 else "")))
+    if manifest.segments:
+        exits = ", ".join(map(str, manifest.exits))
+        lines.append(("exits", f"after layers {exits} of {encoder.layers}"))
     lines += _proof(manifest)
     lines += [
         (

@@ -7,6 +7,7 @@ from edgebert.bundle import Bundle
 from edgebert.config import RuntimeConfig
 from edgebert.engine import Engine
 from edgebert.engines import is_installed
+from edgebert.exits import verify_exits
 from edgebert.golden import verify
 
 SUMMARY = """Check every file's hash, run the golden texts here, and compare with the fp32
@@ -28,6 +29,12 @@ def run(arguments: argparse.Namespace) -> int:
         f"golden  ok  {len(golden.rows)} texts, worst relative error {error:.3g}, "
         f"allowed {golden.tolerance:.3g}"
     )
+    if bundle.manifest.segments:
+        verify_exits(bundle, golden)
+        print(
+            f"exits   ok  after layers {', '.join(map(str, bundle.manifest.exits))}, "
+            f"{len(golden.rows)} texts with the bits of the main graph"
+        )
     for name, alternative in bundle.manifest.alternatives.items():
         if not is_installed(name):
             print(f"{name.value}: not installed, not proven here")

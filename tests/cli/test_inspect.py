@@ -60,6 +60,11 @@ def test_a_person_sees_only_what_the_bundle_has(call: Call, tiny: Path, name: st
     assert "prompts" not in lines
 
 
+def test_exits_are_named(call: Call, tiny: Path) -> None:
+    assert shown(call, tiny / "tiny-exits")["exits"] == "after layers 1, 2 of 3"
+    assert "exits" not in shown(call, tiny / "tiny-embed")
+
+
 def test_prompts_and_kept_linears_are_named(call: Call, copied: Copied) -> None:
     def edit(values: dict[str, Any]) -> None:
         values["prompts"] = {"query": "q: ", "passage": "p: "}
