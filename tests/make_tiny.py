@@ -53,7 +53,8 @@ def write_checkpoint(
         names = ["LABEL_0", "LABEL_1"]
     settings = tiny_config(kind, architecture, vocabulary, names) | config
     (folder / "config.json").write_text(json.dumps(settings, indent=1))
-    arrays = tiny_arrays(kind, architecture, vocabulary, len(names), seed)
+    layers = settings.get("num_hidden_layers") or settings["n_layers"]
+    arrays = tiny_arrays(kind, architecture, vocabulary, len(names), seed, layers)
     save_file(arrays, folder / "model.safetensors", metadata={"format": "pt"})
     return folder
 
@@ -84,7 +85,9 @@ def tiny_config(kind: str, architecture: str, vocabulary: int, names: list[str])
     }
 
 
-def tiny_arrays(kind: str, architecture: str, vocabulary: int, labels: int, seed: int) -> Arrays:
+def tiny_arrays(
+    kind: str, architecture: str, vocabulary: int, labels: int, seed: int, layers: int
+) -> Arrays:
     """Draw the weights of a tiny model under the checkpoint's own names."""
     rng = np.random.default_rng(seed)
     arrays: Arrays = {}
@@ -108,7 +111,7 @@ def tiny_arrays(kind: str, architecture: str, vocabulary: int, labels: int, seed
         table(f"{prefix}embeddings.token_type_embeddings", 1 if kind == "Roberta" else 2)
     norm(f"{prefix}embeddings.LayerNorm")
     block = _draw_distilbert_layer if kind == "DistilBert" else _draw_bert_layer
-    for number in range(LAYERS):
+    for number in range(layers):
         block(prefix, number, linear, norm)
     if kind == "Bert" and architecture in ("BertModel", "BertForSequenceClassification"):
         linear(f"{prefix}pooler.dense", HIDDEN, HIDDEN)
@@ -205,6 +208,7 @@ def write_bundles(target: Path) -> None:
         "tiny-embed-int8": ("BertModel", Level.INT8, False),
         "tiny-embed-static": ("BertModel", Level.INT8, True),
         "tiny-classify": ("BertForSequenceClassification", Level.FP32, False),
+        "tiny-exits": ("BertModel", Level.INT8, True),
         "tiny-tag": ("DistilBertForTokenClassification", Level.FP32, False),
         "tiny-answer": ("BertForQuestionAnswering", Level.FP32, False),
         "tiny-fill": ("RobertaForMaskedLM", Level.FP32, False),
@@ -213,14 +217,17 @@ def write_bundles(target: Path) -> None:
         texts = Path(folder) / "texts.txt"
         texts.write_text("the train to seoul\na good film and bad food\nanna lives in paris\n")
         for name, (architecture, level, static) in kinds.items():
-            embeds = architecture.endswith("Model")
+            embeds, exits = architecture.endswith("Model"), (1, 2) if name == "tiny-exits" else ()
+            layers = {"num_hidden_layers": 3} if exits else {}
             recipe = Recipe(
-                model=write_checkpoint(Path(folder) / name, architecture),
+                model=write_checkpoint(Path(folder) / name, architecture, **layers),
                 output=target / name,
                 quantize=level,
                 calibrate=texts if static else None,
                 pooling=PoolingMode.MEAN if embeds else None,
                 normalize=True if embeds else None,
+                layers_out=3 if exits else 1,
+                exits=exits,
                 # random weights of width 32 leave int8 little to average over
                 min_cosine_mean=0.9,
                 min_cosine=0.8,

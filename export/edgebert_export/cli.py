@@ -77,6 +77,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="embeddings: pool each of the last N layers too, for the learner's larger tiers",
     )
     parser.add_argument(
+        "--exits",
+        type=read_layers,
+        default=(),
+        metavar="N,N",
+        help="embed, classify: let a cascade stop after these layers; best two, such as 2,4 of 6",
+    )
+    parser.add_argument(
         "--target",
         type=Target,
         choices=list(Target),
@@ -97,6 +104,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace a bundle at OUTPUT")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+
+
+def read_layers(text: str) -> tuple[int, ...]:
+    """Read numbers of layers with commas between them."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of layers such as 2,4") from None
 
 
 def run(arguments: argparse.Namespace) -> int:

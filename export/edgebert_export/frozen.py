@@ -147,6 +147,7 @@ def _manifest(learner: Learner, name: str) -> Manifest:
         prompts={},
         default_prompt=None,
         graphs=Graphs(**graphs),
+        segments=(),  # the head is in none of them
     )
 
 

@@ -112,20 +112,40 @@ def build_encoder(graph: EncoderGraph, signature: Signature, *, first_row_only: 
         (B, T, H) float32 each; the last is (B, 1, H) with `first_row_only`.
     """
     mask = None
-    bias = _distance_bias(graph, signature)
+    bias = distance_bias(graph, signature.ids)
     if signature.mask is not None:
         mask = graph.operators.mask(graph.writer, signature.mask)
-    hidden = _embed(graph, signature)
+    layers = range(graph.model.encoder.layers)
+    hidden = embed_tokens(graph, signature)
+    return build_layers(graph, layers, hidden, Attended(mask, bias), first_row_only=first_row_only)
+
+
+def build_layers(
+    graph: EncoderGraph, layers: range, hidden: str, by: Attended, *, first_row_only: bool
+) -> list[str]:
+    """Add some of the encoder's layers, one after the other.
+
+    Args:
+        graph: where to add them.
+        layers: their numbers, from 0.
+        hidden: (B, T, H) float32, the state before the first of them.
+        by: what bounds the attention.
+        first_row_only: compute the encoder's last layer, if it is among them, for [CLS] alone.
+
+    Returns:
+        The states after each, as of `build_encoder`.
+    """
     states = []
     last = graph.model.encoder.layers - 1
-    for number in range(last + 1):
+    for number in layers:
         trim = first_row_only and number == last
-        hidden = _layer(graph, number, hidden, Attended(mask, bias), first_row_only=trim)
+        hidden = _layer(graph, number, hidden, by, first_row_only=trim)
         states.append(hidden)
     return states
 
 
-def _embed(graph: EncoderGraph, signature: Signature) -> str:
+def embed_tokens(graph: EncoderGraph, signature: Signature) -> str:
+    """Add the embeddings of the tokens, (B, T, H) float32."""
     writer, model = graph.writer, graph.model
     if graph.plan.word is None:
         table = writer.constant("word", model.word)
@@ -154,8 +174,13 @@ def _embed(graph: EncoderGraph, signature: Signature) -> str:
     return float_linear(writer, "projection", model.projection, total)
 
 
-def _distance_bias(graph: EncoderGraph, signature: Signature) -> str | None:
-    """Add the attention bias of relative positions, (1, heads, T, T), where the model has one."""
+def distance_bias(graph: EncoderGraph, like: str) -> str | None:
+    """Add the attention bias of relative positions, (1, heads, T, T), where the model has one.
+
+    Args:
+        graph: where to add it.
+        like: any value whose first two axes are (B, T).
+    """
     writer, model = graph.writer, graph.model
     if model.distances is None:
         return None
@@ -166,7 +191,7 @@ def _distance_bias(graph: EncoderGraph, signature: Signature) -> str | None:
         name: writer.constant(f"{name}_scalar", np.array(value, np.int64))
         for name, value in (("zero", 0), ("one", 1), ("reach", reach))
     }
-    shape = writer.node("Shape", [signature.ids], "distance_shape")
+    shape = writer.node("Shape", [like], "distance_shape")
     length = writer.node("Gather", [shape, scalars["one"]], "distance_length")
     steps = writer.node("Range", [scalars["zero"], length, scalars["one"]], "distance_steps")
     rows = writer.node("Unsqueeze", [steps, _ints(writer, "one", [1])], "distance_rows")

@@ -4,7 +4,7 @@ Everything that shrinks the output happens in the graph, so no (B, T, H) array l
 main graph. The masked graph keeps the outputs that other tools expect.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +44,14 @@ class Outputs:
     steps: tuple[Step, ...] = ()  # of an embedding: after its pooling, before it is normalized
     layers: int = 1  # embed: how many of the last layers are pooled, each an output of its own
     for_tools: bool = True  # a graph with a mask gives all that other tools look for
+    exits: tuple[int, ...] = ()  # layers after which the main graph is cut as well
+
+    @property
+    def read_first_row_only(self) -> bool:
+        """Whether the last layer's state is read for [CLS] alone."""
+        return self.task is Task.CLASSIFY or (
+            self.pooling is not None and FROM_FIRST_ROW.issuperset(self.pooling.modes)
+        )
 
     @property
     def embeddings(self) -> tuple[str, ...]:
@@ -72,27 +80,43 @@ def build_graph(
     graph = EncoderGraph(writer, model, plan, operators)
     types = takes_types(model, outputs, masked=masked)
     signature = declare_inputs(writer, types=types, masked=masked)
-    cls_only = outputs.task is Task.CLASSIFY or (
-        outputs.pooling is not None and FROM_FIRST_ROW.issuperset(outputs.pooling.modes)
-    )
     every_row = masked and outputs.for_tools and outputs.task is Task.EMBED
-    first_row_only = cls_only and not every_row
+    first_row_only = outputs.read_first_row_only and not every_row
     states = build_encoder(graph, signature, first_row_only=first_row_only)
-    if outputs.task is Task.EMBED:
-        _embed_head(graph, signature, states, outputs)
-    else:
-        HEADS[outputs.task](graph, signature, states[-1], outputs)
+    add_outputs(graph, signature, dict(enumerate(states, 1)), outputs)
     return graph
 
 
-def _embed_head(
-    graph: EncoderGraph, signature: Signature, states: Sequence[str], outputs: Outputs
+def add_outputs(
+    graph: EncoderGraph, signature: Signature, states: Mapping[int, str], outputs: Outputs
 ) -> None:
-    writer, model = graph.writer, graph.model
+    """Add those of a graph's outputs that are made of the states at hand.
+
+    Args:
+        graph: where to add them.
+        signature: the graph's inputs.
+        states: (B, T, H), by layers passed.
+        outputs: all that a whole graph gives.
+    """
+    last = graph.model.encoder.layers
+    if outputs.task is Task.EMBED:
+        _embed_head(graph, signature, states, outputs)
+    elif last in states:
+        HEADS[outputs.task](graph, signature, states[last], outputs)
+
+
+def _embed_head(
+    graph: EncoderGraph, signature: Signature, states: Mapping[int, str], outputs: Outputs
+) -> None:
+    writer, encoder = graph.writer, graph.model.encoder
     if signature.mask is not None and outputs.for_tools:
-        writer.output(states[-1], "last_hidden_state", ("batch", "tokens", model.encoder.hidden))
-    width = (outputs.pooling and outputs.pooling.dimensions) or model.encoder.hidden
-    for name, hidden in zip(outputs.embeddings, reversed(states), strict=False):
+        shape = ("batch", "tokens", encoder.hidden)
+        writer.output(states[encoder.layers], "last_hidden_state", shape)
+    width = (outputs.pooling and outputs.pooling.dimensions) or encoder.hidden
+    for back, name in enumerate(outputs.embeddings):
+        hidden = states.get(encoder.layers - back)
+        if hidden is None:
+            continue
         with writer.prefixed("" if name == EMBEDDING else f"{name}."):
             vector = _text_vector(graph, hidden, signature.mask, outputs)
         writer.output(vector, name, ("batch", width))

@@ -42,16 +42,26 @@ class NativeSource:
             operators, openvino = OPENVINO[level], describe_openvino(self.model, outputs)
         if level is Level.FP32:
             tell("write the bundle", 0.8)
-            graphs = write_graphs(folder, self.model, Plan(), outputs, operators)
+            written = write_graphs(folder, self.model, Plan(), outputs, operators)
             # another path to one answer
-            reference = OnnxSession(folder, _masked(graphs.masked, outputs))
-            return Written(graphs, unquantized(), reference, level, openvino)
-        tell("write the fp32 reference", 0.05)
-        fp32 = write_graphs(scratch, self.model, Plan(), outputs)
-        plan, quantization = _quantize(self, tell)
-        tell("write the bundle", 0.8)
-        graphs = write_graphs(folder, self.model, plan, outputs, operators)
-        return Written(graphs, quantization, OnnxSession(scratch, fp32.main), level, openvino)
+            reference = OnnxSession(folder, _masked(written.graphs.masked, outputs))
+            quantization = unquantized()
+        else:
+            tell("write the fp32 reference", 0.05)
+            fp32 = write_graphs(scratch, self.model, Plan(), replace(outputs, exits=()))
+            plan, quantization = _quantize(self, tell)
+            tell("write the bundle", 0.8)
+            written = write_graphs(folder, self.model, plan, outputs, operators)
+            reference = OnnxSession(scratch, fp32.graphs.main)
+        return Written(
+            graphs=written.graphs,
+            quantization=quantization,
+            reference=reference,
+            lost=level,
+            openvino=openvino,
+            segments=written.segments,
+            word_table=written.word_table,
+        )
 
 
 def open_native(recipe: Recipe) -> NativeSource:

@@ -83,6 +83,7 @@ def refuse_native_options(recipe: Recipe, stated: SentenceFiles) -> None:
     asked = {
         "--calibrate": recipe.calibrate is not None,
         "--layers-out": recipe.layers_out != 1,
+        "--exits": bool(recipe.exits),
         "--quantize int8-accurate": recipe.quantize is Level.INT8_ACCURATE,
     }
     for option, is_asked in asked.items():

@@ -90,10 +90,25 @@ class GraphWriter:
         self._inputs.append(helper.make_tensor_value_info(name, TensorProto.INT64, list(shape)))
         return name
 
+    def float_input(self, name: str, shape: Sequence[str | int]) -> str:
+        """Declare a float32 input."""
+        self._inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape)))
+        return name
+
     def output(self, value: str, name: str, shape: Sequence[str | int]) -> None:
         """Declare a float32 output under a name of its own."""
         self.node("Identity", [value], name)
         self._outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape)))
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The inputs, as declared."""
+        return tuple(value.name for value in self._inputs)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The outputs, as declared."""
+        return tuple(value.name for value in self._outputs)
 
     def expose(self, value: str) -> None:
         """Declare an inner value of unknown shape as an output, under its own name."""

@@ -13,6 +13,7 @@ from edgebert.config import RuntimeConfig
 from edgebert.engine import Engine
 from edgebert.engines import Opened
 from edgebert.errors import BundleError
+from edgebert.exits import differing_texts
 from edgebert.golden import (
     GOLDEN_NAME,
     Golden,
@@ -21,8 +22,10 @@ from edgebert.golden import (
     worst_error,
 )
 from edgebert.manifest import EngineName, Level
+from edgebert.segments import Segments
 from edgebert.tokens import Text
 from edgebert_export.checkpoint import dump_json
+from edgebert_export.errors import ExportError
 from edgebert_export.openvino_proof import check_engine, prove_openvino
 from edgebert_export.parity import check_parity, collect, flatten, floor_of, measure_parity
 from edgebert_export.recipe import Recipe
@@ -72,7 +75,11 @@ def export(recipe: Recipe, progress: Progress | None = None) -> Report:
             written = source.write(work, scratch, tell)
             write_texts(work, prepared.tokenizer, prepared.checkpoint.config)
             manifest = replace(
-                prepared.manifest, graphs=written.graphs, quantization=written.quantization
+                prepared.manifest,
+                graphs=written.graphs,
+                quantization=written.quantization,
+                segments=written.segments,
+                word_table=written.word_table,
             )
             config = RuntimeConfig(threads=1)
             engine = Engine.from_parts(work, manifest, config)
@@ -85,6 +92,9 @@ def export(recipe: Recipe, progress: Progress | None = None) -> Report:
             manifest = replace(manifest, parity=parity)
             golden = make_golden(engine, reference, inputs)
             (work / GOLDEN_NAME).write_bytes(dump_json(golden.to_json()))
+            if written.segments:
+                tell("compare the segments with the whole graph", 0.9)
+                check_exits(engine, work, inputs)
             if written.openvino is not None:
                 tell("measure parity on openvino", 0.92)
                 proven = prove_openvino(
@@ -97,6 +107,17 @@ def export(recipe: Recipe, progress: Progress | None = None) -> Report:
             seal(work, manifest)
     tell("done", 1.0)
     return report
+
+
+def check_exits(engine: Engine, folder: Path, texts: Sequence[Text]) -> None:
+    """Refuse a bundle whose segments do not give the bits of its main graph."""
+    differing = differing_texts(engine, Segments(folder, engine.manifest), texts)
+    if differing:
+        raise ExportError(
+            f"cut after layers {', '.join(map(str, engine.manifest.exits))} the "
+            f"encoder gives other bits on {len(differing)} of {len(texts)} texts, the first is "
+            f"{differing[0]!r:.80}; leave the exits out, and report this onnxruntime's version"
+        )
 
 
 @contextmanager

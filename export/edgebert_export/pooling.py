@@ -103,7 +103,8 @@ def _max(writer: GraphWriter, hidden: str, mask: str | None) -> str:
     return writer.node("ReduceMax", [hidden, _token_axis(writer)], "max", keepdims=0)
 
 
-def _mean(writer: GraphWriter, hidden: str, mask: str | None) -> str:
+def mean(writer: GraphWriter, hidden: str, mask: str | None) -> str:
+    """Add the mean of the tokens' vectors, (B, H)."""
     if mask is None:
         return writer.node("ReduceMean", [hidden, _token_axis(writer)], "mean", keepdims=0)
     found = _weigh(writer, hidden, _mask_column(writer, mask, "mean"), "mean")
@@ -189,7 +190,7 @@ def _last_axis(writer: GraphWriter) -> str:
 
 POOLINGS: dict[PoolingMode, Callable[[GraphWriter, str, str | None], str]] = {
     PoolingMode.CLS: _cls,
-    PoolingMode.MEAN: _mean,
+    PoolingMode.MEAN: mean,
     PoolingMode.MAX: _max,
     PoolingMode.MEAN_SQRT_LEN: _mean_sqrt_len,
     PoolingMode.WEIGHTED_MEAN: _weighted_mean,

@@ -85,7 +85,15 @@ def prepare(
     pooling = _pooling(recipe, stated, traits) if task is Task.EMBED else None
     steps = stated.steps if task is Task.EMBED else ()
     _check_layers(recipe, task, pooling, traits)
-    outputs = Outputs(task, pooling, _mask_id(tokenizer, task), steps, recipe.layers_out)
+    _check_exits(recipe, task, traits)
+    outputs = Outputs(
+        task,
+        pooling,
+        _mask_id(tokenizer, task),
+        steps,
+        layers=recipe.layers_out,
+        exits=recipe.exits,
+    )
     return Prepared(
         recipe,
         checkpoint,
@@ -128,6 +136,22 @@ def _check_layers(recipe: Recipe, task: Task, pooling: Pooling | None, traits: T
     if asked > traits.encoder.layers:
         raise ExportError(
             f"{recipe.model}: layers_out is {asked}, the encoder has {traits.encoder.layers} layers"
+        )
+
+
+def _check_exits(recipe: Recipe, task: Task, traits: Traits) -> None:
+    if not recipe.exits:
+        return
+    shown = ",".join(map(str, recipe.exits))
+    if task not in (Task.EMBED, Task.CLASSIFY):
+        raise ExportError(
+            f"{recipe.model}: exits are {shown}, which are for 'embed' and 'classify'; the "
+            f"checkpoint is for {task.value!r}: leave them out"
+        )
+    if recipe.exits[-1] >= traits.encoder.layers:
+        raise ExportError(
+            f"{recipe.model}: exits are {shown}, the encoder has {traits.encoder.layers} layers; "
+            "an exit lies before the last of them"
         )
 
 

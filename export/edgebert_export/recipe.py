@@ -43,6 +43,7 @@ class Recipe:
     parity_texts: Path | None = None  # one text a line: what parity is measured on
     max_tokens: int | None = None  # lower the limit further
     layers_out: int = 1  # embed: pool so many of the last layers, each an output (for `learn`)
+    exits: tuple[int, ...] = ()  # embed and classify: layers after which a cascade may stop
     target: Target = Target.ANY
     min_cosine_mean: float | None = None  # None: the level's floor
     min_cosine: float | None = None
@@ -60,6 +61,11 @@ class Recipe:
             raise ExportError(f"max_tokens is {self.max_tokens}; it must be 3 or more")
         if self.layers_out < 1:
             raise ExportError(f"layers_out is {self.layers_out}; it must be 1 or more")
+        if list(self.exits) != sorted(set(self.exits)) or min(self.exits, default=1) < 1:
+            raise ExportError(
+                f"exits are {self.exits}; they must be numbers of layers, 1 or more, the least "
+                "first and each once"
+            )
         if self.quantize is Level.FP32 and self.calibrate is not None:
             raise ExportError("calibrate fixes the scales of int8; fp32 has none, leave it out")
         int8 = self.quantize is not Level.FP32

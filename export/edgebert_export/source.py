@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from edgebert.manifest import Graph, Graphs, Level, Quantization
+from edgebert.manifest import Graph, Graphs, Level, Quantization, Segment, StoredTable
 from edgebert.session import Session
 from edgebert_export.prepare import Prepared
 
@@ -21,6 +21,8 @@ class Written:
     reference: Session  # what is true
     lost: Level  # what lies between the two: fp32 where nothing was quantized here
     openvino: Graph | None = None  # a further graph, where the recipe asks for it
+    segments: tuple[Segment, ...] = ()  # the main graph cut, where the recipe asks for it
+    word_table: StoredTable | None = None
 
 
 class Source(Protocol):

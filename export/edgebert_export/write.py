@@ -1,22 +1,26 @@
 """Write the files of a bundle into a folder: graphs, weights, tokenizer, configuration."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgebert.manifest import Graph, Graphs, Level, Task
+import numpy as np
+
+from edgebert.manifest import Graph, Graphs, Level, Segment, StoredTable, TableType, Task
 from edgebert_export.canonical import Model
 from edgebert_export.checkpoint import dump_json
 from edgebert_export.heads import Outputs, build_graph, takes_types
 from edgebert_export.onnx_writer import GraphWriter, WeightFile
 from edgebert_export.operators import OpenvinoOperators
 from edgebert_export.plan import Plan
+from edgebert_export.segments import build_segment, describe_segment, ranges
 from edgebert_export.tokenizer_files import TokenizerFiles
 
 WEIGHTS_NAME = "model.weights"
 GRAPH_NAMES = {"main": "model.onnx", "masked": "model_masked.onnx"}
 OPENVINO_NAME = "model_openvino.onnx"
+SEGMENT_NAME = "segment_{}.onnx"  # from 1
 # `int8-accurate` does not round what comes out of the activation function: MiniLM's cosine to fp32
 # on OpenVINO (mean / least, 900 sentences) is 0.99931 / 0.9981 so; with `int8` 0.99894 / 0.9977.
 OPENVINO = {
@@ -32,6 +36,18 @@ OUTPUT_NAMES: Mapping[Task, tuple[str, ...]] = {
 }
 
 
+ROUTED = (Task.EMBED, Task.CLASSIFY)  # tasks that a cascade is for
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenGraphs:
+    """All graphs of a bundle, as its manifest describes them."""
+
+    graphs: Graphs
+    segments: tuple[Segment, ...]
+    word_table: StoredTable | None
+
+
 def output_names(outputs: Outputs) -> tuple[str, ...]:
     """Name the outputs of a main graph, in the order of the manifest."""
     return outputs.embeddings if outputs.task is Task.EMBED else OUTPUT_NAMES[outputs.task]
@@ -43,8 +59,8 @@ def write_graphs(
     plan: Plan,
     outputs: Outputs,
     openvino: OpenvinoOperators | None = None,
-) -> Graphs:
-    """Write all graphs over one weights file and describe the two that every bundle has.
+) -> WrittenGraphs:
+    """Write all graphs over one weights file.
 
     Args:
         folder: of the bundle.
@@ -64,7 +80,31 @@ def write_graphs(
             lean, writer = replace(outputs, for_tools=False), GraphWriter(weights)
             build_graph(writer, model, plan, lean, masked=True, operators=openvino)
             writer.write(folder / OPENVINO_NAME)
-    return Graphs(**described)
+        segments = []
+        for number, layers in enumerate(ranges(outputs, model.encoder.layers), 1):
+            name = SEGMENT_NAME.format(number)
+            writer = build_segment(weights, model, plan, outputs, layers)
+            writer.write(folder / name)
+            segments.append(describe_segment(name, writer, layers))
+        table = _store_words(weights, model, plan) if outputs.task in ROUTED else None
+    return WrittenGraphs(Graphs(**described), tuple(segments), table)
+
+
+def _store_words(weights: WeightFile, model: Model, plan: Plan) -> StoredTable:
+    """Say where the word embeddings are, and store what a small vocabulary left in the graphs."""
+    values = model.word if plan.word is None else plan.word.values
+    offset, _ = weights.add("word" if plan.word is None else "word_s8", values)
+    scales = None
+    if plan.word is not None:
+        scales, _ = weights.add("word_scales", plan.word.scales)
+    return StoredTable(
+        file=WEIGHTS_NAME,
+        type=TableType.FLOAT32 if values.dtype == np.float32 else TableType.INT8,
+        rows=values.shape[0],
+        columns=values.shape[1],
+        offset=offset,
+        scales_offset=scales,
+    )
 
 
 def describe_openvino(model: Model, outputs: Outputs) -> Graph:

@@ -61,14 +61,25 @@ def test_every_field_of_a_recipe_can_be_asked_for(asked: list[Recipe]) -> None:
             "export m out --quantize int8-accurate --task embed --pooling cls --normalize "
             "--calibrate c.txt --parity-texts p.txt --max-tokens 64 --layers-out 3 --target avx2 "
             "--min-cosine-mean 0.9 --min-cosine 0.8 --min-agreement 0.7 --name mine --overwrite "
-            "--from-onnx --engine openvino"
+            "--from-onnx --engine openvino --exits 2,4"
         )
     )
     (recipe,) = asked
     default = Recipe(model=Path("m"), output=Path("out"))
     fields = [name for name in Recipe.__slots__ if name not in ("model", "output")]
-    assert len(fields) == 16
+    assert len(fields) == 17
     assert all(getattr(recipe, name) != getattr(default, name) for name in fields)
+
+
+def test_exits_are_layers_with_commas_between(
+    asked: list[Recipe], capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["export", "m", "out", "--exits", "2,4"])
+    assert asked[0].exits == (2, 4)
+    with pytest.raises(SystemExit) as ended:
+        main(["export", "m", "out", "--exits", "two"])
+    assert ended.value.code == 2
+    assert "'two' is not a list of layers such as 2,4" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

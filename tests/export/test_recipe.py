@@ -57,3 +57,9 @@ def test_weights_have_the_bits_that_the_target_multiplies_without_saturating(
     target: Target, bits: int
 ) -> None:
     assert target.weight_bits == bits
+
+
+@pytest.mark.parametrize("exits", [(0,), (-1, 2), (2, 1), (1, 1)])
+def test_exits_that_are_no_rising_layers_are_refused(exits: tuple[int, ...]) -> None:
+    with pytest.raises(ExportError, match="the least first and each once"):
+        Recipe(**HERE, exits=exits)
