@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from edgebert.learn.learner import Learner
     from edgebert.loading import load
     from edgebert.manifest import Manifest
+    from edgebert.route.cascade import Cascade
     from edgebert.tasks.answer import QuestionAnswerer
     from edgebert.tasks.classify import Classifier
     from edgebert.tasks.embed import Embedder
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Bundle": "edgebert.bundle",
+    "Cascade": "edgebert.route.cascade",
     "Classifier": "edgebert.tasks.classify",
     "EdgebertError": "edgebert.errors",
     "Embedder": "edgebert.tasks.embed",
@@ -51,6 +53,7 @@ _HOMES = {
 
 __all__ = [
     "Bundle",
+    "Cascade",
     "Classifier",
     "EdgebertError",
     "Embedder",

@@ -131,7 +131,7 @@ class Counted(list[int]):
 @pytest.mark.parametrize("threads", [2, 4])
 def test_the_runs_in_flight_are_bounded(threads: int) -> None:
     items = Counted(range(1000))
-    results = engine(threads=threads)._each(str, items)
+    results = engine(threads=threads).each(str, items)
     assert next(results) == "0"
     assert items.taken == AHEAD * threads
 

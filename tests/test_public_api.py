@@ -16,6 +16,7 @@ Process = subprocess.CompletedProcess[bytes]
 Run = Callable[..., Process]
 PUBLIC = {
     "Bundle",
+    "Cascade",
     "Classifier",
     "EdgebertError",
     "Embedder",

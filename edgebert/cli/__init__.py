@@ -43,6 +43,7 @@ VERBS = {
     "forget": "forget learnt texts, as if they had never been learnt",
     "merge": "take in what another learner knows",
     "report": "say what a learner knows and how well",
+    "route": "answer easy texts by cheaper stages, certified",
     "pack": "put a bundle into one file",
     "unpack": "take a bundle out of its file",
     "bench": "measure what a bundle costs on this machine",

@@ -1,0 +1,97 @@
+"""Does a text belong here at all? By how far it is from all classes, beyond how far it is from all.
+
+The relative Mahalanobis distance is the distance to the nearest class, in the scatter within
+classes, less the distance to the mean, in the scatter of everything. Both scatters are the same but
+for what lies between classes, so the difference is taken in that subspace alone, of one dimension
+less than there are classes: one product of a vector and a matrix a text. It says nothing of how
+sure an answer is, and the margin of an answer nothing of this.
+
+Sources: Ren et al. 2021, arXiv 2106.09022; conformal p-values: Vovk et al. 2005.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgebert.learn.solve import Doubles, Moments, class_means, oas_penalty, within_scatter
+
+SMALLEST = 1e-9  # of the largest direction: less is rounding
+LEAST = 1e-12  # of a scatter: of a class whose texts are all alike it would be nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where the classes lie. R is the dimension of the space between them."""
+
+    projection: Doubles  # (D, R)
+    offset: Doubles  # (R,) projection of the mean
+    centres: Doubles  # (R, C) of the classes, from the mean
+    shares: (
+        Doubles  # (R,) of a squared distance to the mean that the total scatter does not explain
+    )
+
+    def distances(self, features: Doubles) -> Doubles:
+        """Give the relative distance of (N, D) features: (N,), each the same bits in any batch."""
+        return np.array([self._distance(row) for row in features], np.float64)
+
+    def _distance(self, row: Doubles) -> float:
+        place = row @ self.projection - self.offset
+        lengths = (self.centres * self.centres).sum(axis=0)
+        nearest = float((lengths - 2 * (place @ self.centres)).min())
+        return nearest + float(np.sum(self.shares * place * place))
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A scope and the distances of texts that belong, against which others are held."""
+
+    scope: Scope
+    distances: Doubles  # (n,) of texts that were not used to fit it, ascending; may be empty
+
+    def p_values(self, features: Doubles) -> Doubles:
+        """Give the conformal p-values of (N, D) features: (N,), small where they do not belong."""
+        return conformal_p_values(self.scope.distances(features), self.distances)
+
+
+def fit_scope(moments: Moments) -> Scope:
+    """Fit a scope to the sums over texts of known classes.
+
+    Classes without a text are left out. Of a class or of classes that are all in one place there
+    is nothing between, and every distance is 0.
+    """
+    there = np.flatnonzero(moments.counts)
+    counts, total = moments.counts[there], moments.total
+    none = np.zeros_like(moments.sums)
+    means = class_means(moments, none, np.zeros(none.shape[1]))[:, there]
+    within = _shrink(within_scatter(moments), max(total - len(there), 1)) / total
+    lower = np.linalg.cholesky(within)
+    # (D, C) class means from the mean of all, where the scatter within classes is a unit ball
+    apart = np.linalg.solve(lower, means - moments.mean[:, None])
+    weighted = apart * np.sqrt(counts / total)
+    values, vectors = np.linalg.eigh(weighted.T @ weighted)
+    kept = values > SMALLEST * max(float(values.max()), 1e-300)
+    basis = weighted @ (vectors[:, kept] / np.sqrt(values[kept]))  # (D, R) orthonormal
+    projection = np.linalg.solve(lower.T, basis)
+    return Scope(
+        projection,
+        moments.mean @ projection,
+        basis.T @ apart,
+        # 1 - 1 / (1 + s): the total scatter has 1 + s where that within classes has 1
+        values[kept] / (1 + values[kept]),
+    )
+
+
+def _shrink(scatter: Doubles, freedom: int) -> Doubles:
+    """Shrink a scatter towards a ball of the same size, by OAS."""
+    width = len(scatter)
+    mean = max(float(np.trace(scatter)) / width, LEAST)
+    share = max(oas_penalty(scatter, freedom) / mean, SMALLEST)
+    shrunk: Doubles = scatter / (1 + share)
+    shrunk.flat[:: width + 1] += mean * share / (1 + share)
+    return shrunk
+
+
+def conformal_p_values(distances: Doubles, known: Doubles) -> Doubles:
+    """Give the share of texts that belong, and this one, that are at least as far: (N,)."""
+    farther = len(known) - np.searchsorted(known, distances, side="left")
+    return np.asarray((farther + 1) / (len(known) + 1), np.float64)
