@@ -23,6 +23,7 @@ PAGES = {
 }
 CHOOSING = (ROOT / "docs" / "choosing.md").read_text(encoding="utf-8")
 LEARNING = (ROOT / "docs" / "learning.md").read_text(encoding="utf-8")
+ROUTING = (ROOT / "docs" / "routing.md").read_text(encoding="utf-8")
 SCALE = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
 INTENTS = """text,label
 Where is my card?,card_arrival
@@ -78,7 +79,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (made / name).write_text(INTENTS)
     labelled = [f"{text} {n},{label}" for n in range(10) for text, label in LABELLED]
     (made / "labelled.csv").write_text("\n".join(["text,label", *labelled, ""]))
-    for command in [*commands(), *commands(LEARNING), *commands(CHOOSING), *commands(SCALE)]:
+    pages = (README, LEARNING, CHOOSING, SCALE, ROUTING)
+    for command in [command for page in pages for command in commands(page)]:
         done = run(command, made)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
     return made
@@ -123,6 +125,22 @@ def test_the_python_of_learning_runs(folder: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "card_lost" in done.stdout
+
+
+def test_the_python_of_routing_runs(folder: Path) -> None:
+    script = folder / "routing.py"
+    script.write_text("\n".join(blocks("python", ROUTING)), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, script],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "give 399 texts at the least" in done.stdout
+    assert "full: nothing could be certified" in done.stdout
 
 
 @pytest.mark.parametrize("verb", sorted(set(VERBS) - {"export", "unpack", "merge"}))
