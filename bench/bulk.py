@@ -1,6 +1,7 @@
-"""Memory of a long job: `python -m bench.bulk BUNDLE [ROWS]` runs it and samples its RSS.
+"""Memory of a long job: `python -m bench.bulk BUNDLE ROWS OUTPUT` runs it and samples its RSS.
 
-Prints one JSON object: rows, seconds, and the process's memory at each tenth of the job.
+OUTPUT is a name, such as out.parquet, and tells the format. Writes to results/bulk.json: rows,
+bytes, the process's memory at each tenth of the job, and the most it ever was, finishing included.
 """
 
 import json
@@ -8,11 +9,15 @@ import random
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from edgebert.jobs.local import Job, run_job
 from edgebert.jobs.resume import State
 from edgebert.jobs.work import Request
+from edgebert.measure import peak_mb
 
+RESULTS = Path(__file__).parent / "results" / "bulk.json"
+TENTHS = tuple(range(1, 11))
 WORDS = "the cat sat on a mat and a dog saw rain today".split()
 
 
@@ -33,7 +38,7 @@ def resident_mb() -> float:
 
 
 def main(bundle: Path, rows: int, name: str) -> None:
-    """Run the job and print what it took."""
+    """Run the job and write down what it took."""
     samples: list[float] = []
 
     def watch(state: State) -> None:
@@ -41,13 +46,38 @@ def main(bundle: Path, rows: int, name: str) -> None:
             samples.append(round(resident_mb(), 1))
 
     with tempfile.TemporaryDirectory(prefix="edgebert-bulk-") as folder:
-        source = Path(folder) / "in.jsonl"
+        source, output = Path(folder) / "in.jsonl", Path(folder) / name
         write_rows(source, rows)
-        job = Job(inputs=[source], output=Path(folder) / name, request=Request(bundle=bundle))
+        job = Job(inputs=[source], output=output, request=Request(bundle=bundle))
         summary = run_job(job, watch=watch)
-        size = (Path(folder) / name).stat().st_size
-    print(json.dumps({**summary.to_json(), "output_bytes": size, "rss_mb": samples}))
+        size = output.stat().st_size
+    found = {
+        "bundle": bundle.name,
+        "rows": summary.state.written,
+        "output_bytes": size,
+        "rss_mb": samples,
+        "peak_mb": round(peak_mb(), 1),
+    }
+    RESULTS.write_text(json.dumps(recorded() | {name: found}, indent=1) + "\n")
+    print(json.dumps({**found, "seconds": round(summary.seconds, 1)}))
+
+
+def recorded() -> dict[str, dict[str, Any]]:
+    """Read what was measured, by the output's name."""
+    found: dict[str, dict[str, Any]] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    return found
+
+
+def table(found: dict[str, dict[str, Any]]) -> str:
+    """Write the page's table: MB at each tenth."""
+    heads = ["output", *(f"{tenth * 10} %" for tenth in TENTHS), "most", "output, MB"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for name, one in sorted(found.items()):
+        sizes = [f"{value:.0f}" for value in (*one["rss_mb"], one["peak_mb"])]
+        cells = [name.removeprefix("out"), *sizes, f"{one['output_bytes'] / 1e6:,.0f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int((sys.argv[2:] or ["1000000"])[0]), (sys.argv[3:] or ["o.jsonl"])[0])
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

@@ -13,7 +13,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bench.bulk import recorded as recorded_memory
+from bench.bulk import table as memory_table
 from bench.bulk import write_rows
+from bench.learn_report import MADE
 from edgebert.jobs.local import Block, Encoded, Job, run_here, run_job
 from edgebert.jobs.outputs import Layout
 from edgebert.jobs.work import Request
@@ -21,7 +24,6 @@ from edgebert.loading import AnyTask
 
 RESULTS = Path(__file__).parent / "results" / "scale.json"
 PAGE = Path(__file__).parents[1] / "docs" / "scale.md"
-BEGIN, END = "<!-- tables: python -m bench.scale --page -->\n", "<!-- end of tables -->\n"
 BILLION = 1_000_000_000
 DOLLARS_PER_CORE_HOUR = 0.04  # an assumption, of the order of a rented vCPU; put in your own
 
@@ -95,8 +97,14 @@ def measure(bundle: Path, rows: int) -> Measured:
     )
 
 
+def render(page: str) -> str:
+    """Make the page anew of what was measured."""
+    made = {"costs": tables(recorded()), "memory": memory_table(recorded_memory())}
+    return MADE.sub(lambda found: found[1] + made[found[2]] + found[3], page)
+
+
 def tables(found: list[Measured]) -> str:
-    """Write the tables of the page."""
+    """Write the tables of costs."""
     head = "| model | texts per core-hour | worker ms | driver ms | cores one driver feeds |\n"
     one = [
         f"| {m.model} | {3.6e6 / (m.worker_ms + m.driver_ms):,.0f} | {m.worker_ms:.3f} "
@@ -124,8 +132,7 @@ def recorded() -> list[Measured]:
 def main(arguments: list[str]) -> None:
     """Measure a bundle, or write the page's tables."""
     if arguments == ["--page"]:
-        before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
-        PAGE.write_text(before + BEGIN + tables(recorded()) + END + rest.partition(END)[2], "utf-8")
+        PAGE.write_text(render(PAGE.read_text("utf-8")), "utf-8")
         return
     new = measure(Path(arguments[0]), int(arguments[1]))
     kept = [each for each in recorded() if each.model != new.model]

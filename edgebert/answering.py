@@ -3,6 +3,7 @@
 Runs the task objects that users run and nothing else. Knows no score.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from edgebert.tasks.fill import MaskFiller
 from edgebert.tasks.tag import Aggregation, TokenClassifier
 
 CANDIDATES = 5  # of each mask
+PLACE = re.compile(r"row (\d+): ")  # in an error of a task
 MOST_SCORES = 2**28  # of queries times texts: 1 GB
 
 
@@ -51,7 +53,7 @@ class Found:
 
     value: Any  # label, tags, answer, candidates of each mask, similarity, or (C,) of a query
     confidence: float
-    truncated: bool
+    truncated: bool  # the model did not see all: of a query, also of a text that it looks for
 
 
 Answerer = Callable[[Sequence[Example]], list[Found]]
@@ -82,7 +84,23 @@ def open_model(path: Path, setting: Setting) -> Model:
             f"for {' or '.join(task.value for task in ABLE[goal])}",
         )
     answer = ABLE[goal][manifest.task](path, setting)
-    return Model(manifest, answer)
+    return Model(manifest, answer if goal is Goal.RETRIEVE else _naming_rows(answer))
+
+
+def _naming_rows(answer: Answerer) -> Answerer:
+    """Let errors name a row as the file counts it, not its place among those that were run."""
+
+    def named(examples: Sequence[Example]) -> list[Found]:
+        try:
+            return answer(examples)
+        except InputError as error:
+            place = PLACE.match(str(error))
+            if place is None:
+                raise
+            rest = str(error)[place.end() :]
+            raise InputError(f"row {examples[int(place[1])].row}: {rest}") from error
+
+    return named
 
 
 def _fitted(path: Path, setting: Setting) -> Answerer:
@@ -232,10 +250,15 @@ def _retrieved(path: Path, setting: Setting) -> Answerer:
                 "scores; take a sample of the queries"
             )
         embed = _unit(task)
-        queries, cut = embed(asked, setting.prompt)
-        texts, _ = embed(corpus, setting.document_prompt)
+        queries, asked_cut = embed(asked, setting.prompt)
+        texts, texts_cut = embed(corpus, setting.document_prompt)
         scores = queries @ texts.T  # (Q, C)
-        return [Found(row, 0.0, was_cut) for row, was_cut in zip(scores, cut, strict=True)]
+        short = {text for text, was_cut in zip(corpus, texts_cut, strict=True) if was_cut}
+        hidden = {example.text for example in examples if example.pair in short}
+        return [
+            Found(row, 0.0, was_cut or query in hidden)
+            for query, row, was_cut in zip(asked, scores, asked_cut, strict=True)
+        ]
 
     return answer
 

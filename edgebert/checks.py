@@ -14,7 +14,7 @@ from edgebert.errors import InputError
 from edgebert.labelled import Example, Goal
 from edgebert.splits import key_of
 
-SHOWN = 5  # places that a finding names
+KEPT = 1000  # places that a finding names
 FEW = 5  # rows of a label: too few to learn or to score
 SKEW = 10  # times that the largest label may have what the smallest has
 EDGES = (8, 16, 32, 64, 128, 256, 512)  # tokens, of the histogram
@@ -29,12 +29,12 @@ class Finding:
     what: str
     advice: str
     count: int = 0
-    places: list[str] = field(default_factory=list)  # the first few
+    places: list[str] = field(default_factory=list)  # the first of them
 
     def add(self, place: str) -> None:
         """Count one more."""
         self.count += 1
-        if len(self.places) < SHOWN:
+        if len(self.places) < KEPT:
             self.places.append(place)
 
 

@@ -190,7 +190,7 @@ def _pick(
     other = best.evaluation
     return chosen.evaluation.bundle, (
         f"{speed} against {other.cost.p50_ms:.2f} ms of {other.bundle}; {name} beside it "
-        f"{points(differ(chosen, best))}, {100 * margin:g} may be lost"
+        f"{points(differ(chosen, best))}; {100 * margin:g} points may be lost for speed"
     )
 
 

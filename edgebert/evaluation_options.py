@@ -6,8 +6,8 @@ from pathlib import Path
 from edgebert.answering import Setting
 from edgebert.bundle import Bundle
 from edgebert.errors import InputError
-from edgebert.jobs.tables import read_rows
-from edgebert.labelled import Goal, read_examples, read_names
+from edgebert.jobs.tables import Format, read_rows
+from edgebert.labelled import Example, Goal, read_examples, read_names
 from edgebert.manifest import Task
 from edgebert.metrics import ROUNDS
 
@@ -24,6 +24,9 @@ def add_setting(parser: argparse.ArgumentParser) -> None:
     """Declare what says how bundles are asked and scored."""
     parser.add_argument(
         "--task", type=Goal, choices=list(Goal), help="default: the bundle's; needed for embeddings"
+    )
+    parser.add_argument(
+        "--format", type=Format, choices=list(Format), help="of the files; default: by name"
     )
     parser.add_argument(
         "--columns",
@@ -64,12 +67,14 @@ def read_setting(arguments: argparse.Namespace, first: Path) -> Setting:
     if arguments.resamples < 0:
         raise InputError(f"resamples is {arguments.resamples}; it must be 0 or more")
     names = read_names(arguments.columns)
-    fit = arguments.fit
+    fit: tuple[Example, ...] = ()
+    if arguments.fit:
+        fit = tuple(read_examples(read_rows(arguments.fit, arguments.format), Goal.CLASSIFY, names))
     return Setting(
         goal=goal,
         prompt=arguments.prompt,
         document_prompt=arguments.document_prompt,
-        fit=tuple(read_examples(read_rows(fit), Goal.CLASSIFY, names)) if fit else (),
+        fit=fit,
         tier=arguments.tier,
         no_answer=arguments.no_answer,
         threads=arguments.threads,

@@ -22,11 +22,12 @@ p{margin:.4rem 0}.dim{color:var(--dim)}
 table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}
 th,td{padding:.35rem .4rem;text-align:right;border-bottom:1px solid var(--rule)}
 td{white-space:nowrap}
-th{white-space:normal;overflow-wrap:anywhere;vertical-align:bottom}
-th:first-child,td:first-child{text-align:left;white-space:normal;min-width:5.2rem}
+th{white-space:normal;vertical-align:bottom}
+th:first-child,td:first-child{text-align:left;white-space:normal;min-width:7rem}
 th{color:var(--dim);font-weight:600}
-.fill{width:40%}meter{width:100%}
-figure{margin:.5rem 0;max-width:32rem}
+.fill{width:30%}meter{width:100%}
+summary{cursor:pointer;padding:.4rem 0}
+figure{display:inline-block;width:28rem;max-width:100%;margin:.5rem 0;vertical-align:top}
 figcaption{color:var(--dim);font-size:.9rem}
 svg{width:100%;height:auto;display:block}
 .t{font:12px system-ui,sans-serif;fill:var(--ink)}.small{font-size:10px}.strong{font-weight:600}
@@ -66,11 +67,16 @@ def paragraph(text: str, *, dim: bool = False) -> str:
     return f"<p{kind}>{escape(text)}</p>"
 
 
+def folded(summary: str, part: str) -> str:
+    """Put a long part under a line that opens it."""
+    return f"<details><summary>{escape(summary)}</summary>{part}</details>"
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Lay out rows; the first column is what the others are about."""
     lines = ["<tr>", *(f"<th>{escape(cell)}</th>" for cell in head), "</tr>"]
     for row in rows:
-        lines += ["<tr>", *(f"<td>{escape(cell)}</td>" for cell in row), "</tr>"]
+        lines += ["<tr>", *(f"<td>{_breakable(cell)}</td>" for cell in row), "</tr>"]
     return f'<div class="wide"><table>{"".join(lines)}</table></div>'
 
 
@@ -78,12 +84,17 @@ def bars(title: str, counts: Mapping[str, int]) -> str:
     """Lay out counts as lines with a bar each."""
     most = max(counts.values(), default=1) or 1
     rows = "".join(
-        f"<tr><td>{escape(name)}</td><td>{count:,}</td>"
+        f"<tr><td>{_breakable(name)}</td><td>{count:,}</td>"
         f'<td class="fill"><meter max="{most}" value="{count}"></meter></td></tr>'
         for name, count in counts.items()
     )
     head = f"<tr><th>{escape(title)}</th><th>rows</th><th></th></tr>"
     return f'<div class="wide"><table>{head}{rows}</table></div>'
+
+
+def _breakable(cell: str) -> str:
+    """Escape a cell, and let a name of several words be broken between them."""
+    return escape(cell).replace("_", "_<wbr>")
 
 
 def figure(svg: str, caption: str) -> str:

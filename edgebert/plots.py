@@ -7,6 +7,7 @@ so that it can be read on a phone. Colours come from the page's own variables, l
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from math import ceil, floor, log10
 
 from edgebert.metrics import Bin, Interval
 
@@ -155,15 +156,24 @@ def pareto_plot(points: Sequence[Point], x: str, y: str) -> str:
 
 
 def _frame(low_x: float, high_x: float, low_y: float, high_y: float, x: str, y: str) -> list[str]:
-    """Draw a plot's axes with five marks each."""
+    """Draw a plot's axes, marked at round numbers."""
     parts = []
-    for step in range(5):
-        share = step / 4
-        px, py = LEFT + SIDE * share, TOP + SIDE * (1 - share)
-        parts += [line(px, TOP, px, TOP + SIDE), line(LEFT, py, LEFT + SIDE, py)]
-        across, up = low_x + share * (high_x - low_x), low_y + share * (high_y - low_y)
-        parts.append(text(px, TOP + SIDE + 14, f"{across:.3g}", anchor="middle", kind="t small"))
-        parts.append(text(LEFT - 5, py + 4, f"{up:.3g}", anchor="end", kind="t small"))
+    for value in marks(low_x, high_x):
+        px = LEFT + SIDE * (value - low_x) / (high_x - low_x)
+        parts.append(line(px, TOP, px, TOP + SIDE))
+        parts.append(text(px, TOP + SIDE + 14, f"{value:.4g}", anchor="middle", kind="t small"))
+    for value in marks(low_y, high_y):
+        py = TOP + SIDE * (1 - (value - low_y) / (high_y - low_y))
+        parts.append(line(LEFT, py, LEFT + SIDE, py))
+        parts.append(text(LEFT - 5, py + 4, f"{value:.4g}", anchor="end", kind="t small"))
     parts.append(text(LEFT + SIDE / 2, TOP + SIDE + 30, x, anchor="middle", kind="t small"))
     parts.append(text(LEFT, TOP - 4, y, kind="t small"))
     return parts
+
+
+def marks(low: float, high: float) -> list[float]:
+    """Give the round numbers within a range, three to six of them."""
+    power = 10.0 ** floor(log10(high - low))
+    step = next(s for s in (0.2, 0.25, 0.5, 1.0, 2.0) if (high - low) / (s * power) < 5.5) * power
+    first, last = ceil(low / step - 1e-9), floor(high / step + 1e-9)
+    return [number * step for number in range(first, last + 1)]

@@ -64,7 +64,7 @@ LEARN: dict[str, set[str]] = {
         "learn.solve",
         "learn.state",
     },
-    "learn.rows": set(),
+    "learn.rows": {"jobs.tables"},
     "learn.solve": {"learn.statistics"},
     "learn.state": {"learn.features", "learn.ledger", "learn.solve", "learn.statistics"},
     "learn.statistics": {"learn.features"},
@@ -235,6 +235,7 @@ JOBS: dict[str, set[str]] = {
     "jobs.extras": set(),
     "jobs.local": {
         "bundle",
+        "device.cpu",
         "jobs.outputs",
         "jobs.parquet",
         "jobs.progress",

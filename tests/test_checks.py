@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgebert.checks import Checked, Source, check, has_control, is_garbled, script_of
+from edgebert.checks import KEPT, Checked, Source, check, has_control, is_garbled, script_of
 from edgebert.labelled import Example, Goal
 
 GOOD = [(f"text {n}", "ab"[n % 2]) for n in range(20)]
@@ -73,9 +73,9 @@ def test_a_row_that_cannot_be_read_is_counted_with_its_reason() -> None:
 
 
 def test_only_the_first_places_are_kept() -> None:
-    result = checked([*GOOD, *[("", "a")] * 9])
-    assert result.findings[0].count == 9
-    assert len(result.findings[0].places) == 5
+    result = checked([*GOOD, *[("", "a")] * (KEPT + 9)])
+    assert result.findings[0].count == KEPT + 9
+    assert len(result.findings[0].places) == KEPT
 
 
 def test_rows_over_a_limit_are_counted() -> None:

@@ -143,6 +143,21 @@ def test_the_python_of_routing_runs(folder: Path) -> None:
     assert "full: nothing could be certified" in done.stdout
 
 
+def test_the_python_of_scale_runs(folder: Path) -> None:
+    pytest.importorskip("ray")
+    (example,) = blocks("python", SCALE)
+    done = subprocess.run(
+        [sys.executable, "-c", example],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1] == "9"  # tokens of the first text
+
+
 @pytest.mark.parametrize("verb", sorted(set(VERBS) - {"export", "unpack", "merge"}))
 def test_the_example_of_each_help_text_runs(folder: Path, verb: str) -> None:
     done = run(import_module(f"edgebert.cli.{verb}").EXAMPLE, folder)

@@ -124,3 +124,22 @@ def test_rows_over_the_limit_are_counted(tiny: Path) -> None:
     rows = [Example(row=1, text="the train " * 50, label="label-0")]
     found, _ = evaluate(tiny / "tiny-classify", rows, Setting(goal=Goal.CLASSIFY), rounds=0)
     assert (found.cut, found.max_tokens) == (1, 40)
+
+
+def test_a_query_whose_text_is_over_the_limit_is_counted(tiny: Path) -> None:
+    rows = [
+        Example(row=1, text="the train", pair="to seoul " * 50, score=1.0),
+        Example(row=2, text="a film", pair="the film", score=1.0),
+        Example(row=3, text="", pair="a good film " * 50),
+    ]
+    found, _ = evaluate(tiny / "tiny-embed", rows, Setting(goal=Goal.RETRIEVE), rounds=0)
+    assert found.cut == 1
+
+
+def test_an_error_names_the_row_as_the_file_counts_it(tiny: Path) -> None:
+    rows = [
+        Example(row=7, text="why", pair="the film", golds=("film",)),
+        Example(row=9, text="the train " * 50, pair="the film", golds=("film",)),
+    ]
+    with pytest.raises(InputError, match=r"^row 9: the first text alone"):
+        open_model(tiny / "tiny-answer", Setting(goal=Goal.ANSWER)).answer(rows)

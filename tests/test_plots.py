@@ -3,12 +3,15 @@
 from xml.etree import ElementTree
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 pytest.importorskip("sklearn", reason="needs edgebert[eval]")
 from edgebert.metrics import Bin, Interval
 from edgebert.plots import (
     Point,
     intervals,
+    marks,
     matrix_plot,
     pareto_plot,
     reliability_plot,
@@ -54,3 +57,24 @@ def test_bundles_of_one_value_can_be_drawn(interval: Interval) -> None:
     svg = pareto_plot(points, "ms", "accuracy")
     assert count(svg, "circle") == 2
     assert "nan" not in svg
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.0, 1.0, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]),
+        (0.0, 6.35, [0.0, 2.0, 4.0, 6.0]),
+        (0.0, 203.0, [0.0, 50.0, 100.0, 150.0, 200.0]),
+        (0.751, 0.79, [0.76, 0.77, 0.78, 0.79]),
+        (-0.05, 0.05, [-0.04, -0.02, 0.0, 0.02, 0.04]),
+    ],
+)
+def test_axes_are_marked_at_round_numbers(low: float, high: float, expected: list[float]) -> None:
+    assert marks(low, high) == pytest.approx(expected)
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
+def test_marks_lie_within_their_range_and_are_few(low: float, width: float) -> None:
+    found = marks(low, low + width)
+    assert 2 <= len(found) <= 7
+    assert all(low - width * 1e-3 <= value <= low + width * 1.001 for value in found)

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"margin is {arguments.margin}; it must be from 0 to 1")
     setting = read_setting(arguments, arguments.bundles[0])
     names = read_names(arguments.columns)
-    examples = read_examples(read_rows(arguments.data), setting.goal, names)
+    examples = read_examples(read_rows(arguments.data, arguments.format), setting.goal, names)
     budget = Budget(**bounds, margin=arguments.margin)
     found = compare(arguments.bundles, examples, setting, budget, rounds=arguments.resamples)
     if arguments.html is not None:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from edgebert.bundle import Bundle
-from edgebert.checks import Checked, Measure, Source, as_fault, check
+from edgebert.checks import Checked, Measure, Part, Source, as_fault, check
 from edgebert.errors import EdgebertError, InputError
 from edgebert.jobs.tables import Format, read_entries, read_rows
 from edgebert.labelled import COLUMNS, Example, Goal, read_example, read_names
 from edgebert.manifest import Task
-from edgebert.page import bars, page, paragraph, section, table
+from edgebert.page import bars, folded, page, paragraph, section, table
 from edgebert.splits import REST, assign_parts
 from edgebert.tokens import Text, Tokenizer, open_tokenizer
 from edgebert.writing import write_text
@@ -33,6 +33,8 @@ SUMMARY = "\n".join(
 )
 EXAMPLE = "edgebert data check intents.csv --task classify --bundle minilm-int8"
 UNBOUNDED = sys.maxsize
+SHOWN = 5  # places of a finding on a terminal; JSON has them all, a page has them folded
+OPEN = 20  # lines of a page's table that are not folded
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for one in (checked, split):
         one.add_argument("--task", type=Goal, choices=list(Goal), required=True)
         one.add_argument(
+            "--format", type=Format, choices=list(Format), help="of the files; default: by name"
+        )
+        one.add_argument(
             "--columns",
             nargs="+",
             default=[],
@@ -73,7 +78,7 @@ def run_check(arguments: argparse.Namespace) -> int:
     goal, names = arguments.task, read_names(arguments.columns)
     bundle = Bundle.open(arguments.bundle) if arguments.bundle else None
     found = check(
-        [Source(path.name, _rows_of(path, goal, names)) for path in arguments.files],
+        [Source(path.name, _rows_of(path, arguments, names)) for path in arguments.files],
         goal,
         _counter(bundle) if bundle else None,
         bundle.manifest.max_tokens if bundle else None,
@@ -88,10 +93,10 @@ def run_check(arguments: argparse.Namespace) -> int:
 
 
 def _rows_of(
-    path: Path, goal: Goal, names: Mapping[str, str]
+    path: Path, arguments: argparse.Namespace, names: Mapping[str, str]
 ) -> Iterator[tuple[str, Example | str]]:
-    for row, entry in enumerate(read_entries(path), 1):
-        read = partial(read_example, entry.fields, row, goal, names)
+    for row, entry in enumerate(read_entries(path, arguments.format), 1):
+        read = partial(read_example, entry.fields, row, arguments.task, names)
         yield entry.place, entry.fault or as_fault(read)
 
 
@@ -122,7 +127,7 @@ def check_lines(found: Checked) -> list[str]:
     """Say for a terminal what was found."""
     lines = []
     for part in found.parts:
-        lines.append(f"{part.name}: {part.rows:,} rows, {len(part.labels):,} labels")
+        lines.append(f"{part.name}: {part.rows:,} rows{_balance(part)}")
         for what in ("labels", "scripts", "tokens"):
             counts: Mapping[str, int] = getattr(part, what)
             if counts:
@@ -130,11 +135,28 @@ def check_lines(found: Checked) -> list[str]:
     for finding in found.findings:
         kind = "ERROR" if finding.error else "warning"
         lines.append(f"{kind}: {finding.count:,} {finding.what}: {finding.advice}")
-        lines += [f"    {place}" for place in finding.places]
-        if finding.count > len(finding.places):
-            lines.append(f"    and {finding.count - len(finding.places):,} more")
-    errors = f"{found.errors} kinds of error" if found.errors else "no errors"
-    return [*lines, f"{errors}, {len(found.findings) - found.errors} kinds of warning"]
+        lines += [f"    {place}" for place in finding.places[:SHOWN]]
+        if finding.count > SHOWN:
+            lines.append(f"    and {finding.count - SHOWN:,} more; --json lists them")
+    return [*lines, _verdict(found)]
+
+
+def _verdict(found: Checked) -> str:
+    """Count the kinds of findings."""
+    warnings = len(found.findings) - found.errors
+    counts = ((found.errors, "error"), (warnings, "warning"))
+    return ", ".join(
+        f"{n} {'kind' if n == 1 else 'kinds'} of {what}" if n else f"no {what}s"
+        for n, what in counts
+    )
+
+
+def _balance(part: Part) -> str:
+    """Say how many labels a file has, and how large the smallest and the largest are."""
+    if not part.labels:
+        return ""
+    least, most = min(part.labels.values()), max(part.labels.values())
+    return f", {len(part.labels):,} labels of {least:,} to {most:,}"
 
 
 def _listed(counts: Mapping[str, int], most: int = 8) -> str:
@@ -147,23 +169,23 @@ def check_page(found: Checked) -> str:
     parts = []
     for finding in found.findings:
         kind = "Error" if finding.error else "Warning"
-        parts.append(
-            section(
-                f"{kind}: {finding.count:,} {finding.what}",
-                [
-                    paragraph(f"What to do: {finding.advice}."),
-                    table(["the first"], [[place] for place in finding.places]),
-                ],
-            )
-        )
+        first, more = finding.places[:SHOWN], finding.places[SHOWN:]
+        told = [paragraph(f"What to do: {finding.advice}."), _listing("the first", first)]
+        if more:
+            told.append(folded(f"{len(more):,} more", _listing("the next", more)))
+        parts.append(section(f"{kind}: {finding.count:,} {finding.what}", told))
     for part in found.parts:
-        tables = [paragraph(f"{part.rows:,} rows.", dim=True)]
+        tables = [paragraph(f"{part.rows:,} rows{_balance(part)}.", dim=True)]
         for what in ("labels", "scripts", "tokens"):
             if counts := getattr(part, what):
-                tables += [bars(what, counts)]
+                drawn = bars(what, counts)
+                tables.append(drawn if len(counts) <= OPEN else folded(f"all {what}", drawn))
         parts.append(section(part.name, tables))
-    errors = f"{found.errors} kinds of error" if found.errors else "No errors"
-    return page("Labelled data", [paragraph(f"{errors}."), *parts])
+    return page("Labelled data", [paragraph(f"Found: {_verdict(found)}."), *parts])
+
+
+def _listing(title: str, places: Sequence[str]) -> str:
+    return table([title], [[place] for place in places])
 
 
 def run_split(arguments: argparse.Namespace) -> int:
@@ -172,10 +194,10 @@ def run_split(arguments: argparse.Namespace) -> int:
     shares = {"test": arguments.test, "validation": arguments.validation}
     if not arguments.validation:
         del shares["validation"]
-    rows = list(read_rows(path))
+    form = arguments.format or Format.of(path.name)
+    rows = list(read_rows(path, form))
     keys = [_kept_together(read_example(cells, n, goal, names)) for n, cells in enumerate(rows, 1)]
     chosen = assign_parts(keys, shares, arguments.seed)
-    form = Format.of(path.name)
     kept = form if form in (Format.CSV, Format.TSV) else Format.JSONL
     try:
         arguments.output.mkdir(parents=True, exist_ok=True)

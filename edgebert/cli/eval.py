@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Evaluate and print."""
     setting = read_setting(arguments, arguments.bundle)
     names = read_names(arguments.columns)
-    examples = read_examples(read_rows(arguments.file), setting.goal, names)
+    examples = read_examples(read_rows(arguments.file, arguments.format), setting.goal, names)
     found, _ = evaluate(arguments.bundle, examples, setting, rounds=arguments.resamples)
     if arguments.html is not None:
         write_text(arguments.html, evaluation_page(found, arguments.file.name, read_cpu().model))

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument("bundle", type=Path, help="the bundle that the learner was made on")
     parser.add_argument("learner", type=Path, help="the learner's file")
-    parser.add_argument("input", type=Path, nargs="?", help="labelled texts: *.csv, else JSONL")
+    parser.add_argument("input", type=Path, nargs="?", help="labelled texts, as `learn` reads them")
     parser.add_argument("--receipts", type=Path, metavar="FILE", help="receipts, as `learn` wrote")
 
 

@@ -11,9 +11,9 @@ from edgebert.learn.features import Tier
 from edgebert.learn.learner import Learner
 from edgebert.learn.rows import read_file
 
-SUMMARY = """Learn labelled texts on a frozen bundle. Rows are JSONL or CSV with "text" and "label"
-("labels" with --multi-label). What was learnt before is kept; labels that are new become classes.
-The file is made if it is not there; see docs/learning.md."""
+SUMMARY = """Learn labelled texts on a frozen bundle. Rows are JSONL, CSV, TSV or Parquet with
+"text" and "label" ("labels" with --multi-label). What was learnt before is kept; labels that are
+new become classes. The file is made if it is not there; see docs/learning.md."""
 EXAMPLE = "edgebert learn minilm-int8 intents.learn intents.csv --receipts receipts.jsonl"
 
 
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument("bundle", type=Path, help="the embedding bundle's folder")
     parser.add_argument("learner", type=Path, help="the learner's file")
-    parser.add_argument("input", type=Path, help="labelled texts: *.csv, else JSONL")
+    parser.add_argument("input", type=Path, help="labelled texts, in a file that names its format")
     parser.add_argument(
         "--tier",
         type=Tier,
@@ -38,7 +38,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Learn the rows and say what is known."""
+    """Learn the rows and say what is known; a file that is made is not left behind by a failure."""
+    is_new = not arguments.learner.exists()
+    try:
+        return _learn(arguments)
+    except BaseException:
+        if is_new:
+            arguments.learner.unlink(missing_ok=True)
+        raise
+
+
+def _learn(arguments: argparse.Namespace) -> int:
     with open_or_create(arguments) as learner:
         rows = read_file(arguments.input, several=learner.state.setting.multi_label)
         with open_receipts(arguments.receipts) as stream:  # before there is one to lose

@@ -53,9 +53,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="onnxruntime (default), or openvino if the bundle was exported for it",
     )
     parser.add_argument(
-        "--on", choices=["local", "ray"], default="local", help="where: here (default), on Ray"
+        "--on",
+        choices=["local", "ray"],
+        default="local",
+        help="where: in this process (default), or on a Ray cluster, started here if there is none",
     )
-    parser.add_argument("--workers", type=int, help="ray: processes, each of --threads cores")
+    parser.add_argument(
+        "--workers", type=int, help="ray: processes (1), each of --threads cores (1)"
+    )
     told = parser.add_mutually_exclusive_group()
     told.add_argument("--quiet", action="store_true", help="no progress, no summary on stderr")
     told.add_argument("--json", action="store_true", help="the summary on stderr as JSON")
@@ -134,7 +139,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _spread(arguments: argparse.Namespace) -> Spread:
     if arguments.on == "ray":
-        return partial(run_on_ray, workers=arguments.workers or 1)
+        return partial(run_on_ray, workers=1 if arguments.workers is None else arguments.workers)
     if arguments.workers is not None:
         raise InputError("--workers is of --on ray; on this machine alone, --threads")
     return run_here

@@ -32,6 +32,11 @@ PATHS: tuple[tuple[Int8Path, tuple[str, ...]], ...] = (
     (Int8Path.DOT, ("asimddp",)),
     (Int8Path.NEON, ("asimd",)),
 )
+# what onnxruntime and OpenVINO choose kernels by, so that last bits may differ
+KERNEL_FLAGS = (
+    *("sse4_1", "avx2", "fma", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16"),
+    *("amx_int8", "amx_bf16", "asimd", "asimddp", "asimdhp", "i8mm", "bf16", "sve"),
+)
 SATURATING = frozenset({Int8Path.AVX2, Int8Path.SSE})  # onnxruntime#6004
 
 
@@ -42,6 +47,11 @@ class Cpu:
     architecture: str
     model: str
     flags: frozenset[str]
+
+    @property
+    def kernels(self) -> str:
+        """Name what decides a model's last bits: machines of the same name give the same ones."""
+        return " ".join([self.architecture, *(one for one in KERNEL_FLAGS if one in self.flags)])
 
     @property
     def int8_path(self) -> Int8Path:

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 from edgebert.bundle import Bundle, hash_file
 from edgebert.config import RuntimeConfig
+from edgebert.device.cpu import read_cpu
 from edgebert.errors import InputError
 from edgebert.jobs.outputs import Layout, OutputFormat, finish_file, plan_layout
 from edgebert.jobs.parquet import Blocks, types_of
@@ -94,7 +95,7 @@ def run_job(job: Job, *, spread: Spread = run_here, watch: Watch = lambda state:
     Args:
         job: what to do.
         spread: who runs the blocks; must give their results in order.
-        watch: is told the state after each block.
+        watch: is told the state before the first block that is run, and after each.
 
     Raises:
         InputError: an input cannot be read, or a row cannot be run and the request is to fail.
@@ -105,7 +106,8 @@ def run_job(job: Job, *, spread: Spread = run_here, watch: Watch = lambda state:
     config = RuntimeConfig(threads=job.request.threads, engine=job.request.engine)
     task = load(job.request.bundle, config)
     check_request(task, job.request)
-    blocks = _cut_blocks(_entries(job, task.manifest.task), job.block_rows)
+    check = _watch_inputs(job)
+    blocks = _cut_blocks(_entries(job, task.manifest.task), job.block_rows, check)
     first = next(blocks, [])  # tells the columns
     layout = _plan(job, task.manifest, first)
     blocks = chain([first] if first else [], blocks)
@@ -137,12 +139,10 @@ def _write_file(
         resumed_at = part.state.read
         _append_all(part, layout, blocks, run, watch)
         return resumed_at, part.state
-    except BaseException as error:
+    except BaseException:
         part.close()
         if not resumable or not part.state.read:
             part.discard()
-        if isinstance(error, OSError):
-            raise part.broken(error) from error
         raise
     finally:
         part.close()
@@ -160,6 +160,7 @@ def _append_all(
             if is_parquet:
                 held.add(head)
             part.append(head, part.state)
+        watch(part.state)
         for block in run(_after(blocks, part.state.read)):
             if is_parquet:
                 held.add(block.data)
@@ -185,9 +186,35 @@ def _add(state: State, block: Encoded) -> State:
     )
 
 
-def _cut_blocks(entries: Iterator[Entry], size: int) -> Iterator[Block]:
+def _cut_blocks(entries: Iterator[Entry], size: int, check: Callable[[], None]) -> Iterator[Block]:
     while block := list(islice(entries, size)):
+        check()
         yield block
+    check()
+
+
+def _watch_inputs(job: Job) -> Callable[[], None]:
+    """Give what raises once a file is not as it was: its rows would be of two versions."""
+    files = job.inputs if isinstance(job.inputs, Sequence) else ()
+    before = [_stamp(path) for path in files]
+
+    def check() -> None:
+        for path, stamp in zip(files, before, strict=True):
+            if _stamp(path) != stamp:
+                raise InputError(
+                    f"{path}: was changed while it was read; leave it as it is while a job runs, "
+                    "or give a copy, and begin anew with --restart"
+                )
+
+    return check
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None  # whoever reads it says so
+    return found.st_size, found.st_mtime_ns
 
 
 def _entries(job: Job, task: Task) -> Iterator[Entry]:
@@ -242,5 +269,6 @@ def _identity(job: Job, layout: Layout) -> dict[str, Any]:
         BAD_ROWS: request.on_error,
         "columns": layout.results if is_table else None,
         "block": job.block_rows,
+        "processor": read_cpu().kernels,
         "versions": [__version__, engine_version()],
     }

@@ -28,9 +28,34 @@ def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
     try:
         with parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
-                yield from batch.to_pylist()
+                yield from _without_nanoseconds(batch).to_pylist()
     except (arrow.ArrowException, ValueError) as error:
         raise InputError(f"{path.name}: cannot be read as Parquet: {error}") from error
+
+
+def _without_nanoseconds(batch: Any) -> Any:
+    """Give times in microseconds, as Python counts them; where that loses any, it is an error.
+
+    pyarrow's own way depends on pandas being there, and cuts times of day in silence.
+    """
+    arrow, types = _arrow(), _arrow().types
+    arrays = []
+    for field, array in zip(batch.schema, batch.columns, strict=True):
+        kind = field.type
+        if types.is_timestamp(kind) and kind.unit == "ns":
+            kind = arrow.timestamp("us", kind.tz)
+        elif types.is_time64(kind):
+            kind = arrow.time64("us")
+        elif types.is_duration(kind) and kind.unit == "ns":
+            kind = arrow.duration("us")
+        try:
+            arrays.append(array.cast(kind))
+        except arrow.ArrowInvalid as error:
+            raise ValueError(
+                f"column {field.name!r} counts nanoseconds, which get lost here: {error}; round it "
+                "to microseconds, or leave it out"
+            ) from error
+    return arrow.RecordBatch.from_arrays(arrays, names=batch.schema.names)
 
 
 def count_parquet(path: Path) -> int:

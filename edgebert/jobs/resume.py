@@ -67,7 +67,7 @@ class Part:
                 self._open()
         except OSError as error:
             self.close()
-            raise self.broken(error) from error
+            raise self._broken(error) from error
         except ResumeError:
             self.close()
             raise
@@ -77,33 +77,41 @@ class Part:
         """Whether an earlier run did all but to remove its sidecar."""
         return self.state.complete and not self.path.exists() and self.output.exists()
 
-    def broken(self, error: OSError) -> EdgebertError:
-        """Make an error of the disk one that says what to do."""
-        reason = error.strerror or error
-        again = "make room and run the same command again: it goes on"
-        kept = f"; {self.state.read:,} rows are done, {again}" if self.state.read else ""
-        return EdgebertError(f"{self.output}: cannot be written: {reason}{kept}")
-
     def append(self, data: bytes, state: State) -> None:
         """Write a block; when this returns, a kill costs none of it.
 
         Args:
             data: its bytes.
             state: of the job with this block; its count of bytes is filled in here.
+
+        Raises:
+            EdgebertError: the disk does not take it; what was there before is kept.
         """
         stream = self._opened()
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
         counts = asdict(state) | {"bytes": self.state.bytes + len(data)}
-        self._remember(State(**counts))
+        try:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+            self._remember(State(**counts))
+        except OSError as error:
+            raise self._broken(error) from error
 
     def finish(self, finish: Callable[[Path], Path]) -> None:
         """Give the output its name, now that no row is left.
 
         Args:
             finish: makes the whole of the blocks and says where it stands.
+
+        Raises:
+            EdgebertError: the disk does not take it; all rows are kept.
         """
+        try:
+            self._finish(finish)
+        except OSError as error:
+            raise self._broken(error) from error
+
+    def _finish(self, finish: Callable[[Path], Path]) -> None:
         if not self.is_in_place:
             if not self.state.complete:
                 self._remember(State(**(asdict(self.state) | {"complete": True})))
@@ -126,7 +134,15 @@ class Part:
     def close(self) -> None:
         """Let another process have it."""
         if self._stream is not None:
-            self._stream.close()
+            with suppress(OSError):  # bytes that a full disk does not take: they count for nothing
+                self._stream.close()
+
+    def _broken(self, error: OSError) -> EdgebertError:
+        """Make an error of the disk one that says what to do."""
+        reason = error.strerror or error
+        again = "make room and run the same command again: it goes on"
+        kept = f"; {self.state.read:,} rows are done, {again}" if self.state.read else ""
+        return EdgebertError(f"{self.output}: cannot be written: {reason}{kept}")
 
     def _opened(self) -> IO[bytes]:
         if self._stream is None:

@@ -4,15 +4,28 @@ from dataclasses import replace
 
 import pytest
 
-from bench.scale import BEGIN, END, PAGE, Measured, estimate, most_cores, recorded, tables
+from bench.bulk import TENTHS
+from bench.bulk import recorded as recorded_memory
+from bench.scale import PAGE, Measured, estimate, most_cores, recorded, render
 
 MEASURED = Measured(model="m", rows=1, worker_ms=3.6, driver_ms=0.036, bytes_per_row=1536)
+ROOM = 1.1  # of memory: what an allocator keeps or gives back
+FLAT = recorded_memory()
 
 
 def test_the_page_holds_the_tables_of_what_was_measured() -> None:
-    written = PAGE.read_text("utf-8").partition(BEGIN)[2].partition(END)[0]
-    assert written == tables(recorded())
+    page = PAGE.read_text("utf-8")
+    assert render(page) == page, "run `python -m bench.scale --page`"
+    assert page.count("<!-- made: ") == 2
     assert recorded()
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.parquet"])
+def test_memory_did_not_grow_over_a_million_rows(name: str) -> None:
+    found = FLAT[name]
+    assert found["rows"] == 1_000_000
+    assert len(found["rss_mb"]) == len(TENTHS)
+    assert max(found["rss_mb"]) < ROOM * found["rss_mb"][1]
 
 
 def test_one_core_takes_its_time_for_every_text() -> None:

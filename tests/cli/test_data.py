@@ -26,9 +26,9 @@ def test_a_good_file_is_exit_0_with_its_labels_and_lengths(
     bundle = tiny / "tiny-classify"
     result = call("data", "check", rows, "--task", "classify", "--bundle", bundle)
     assert (result.code, result.err) == (0, "")
-    assert "rows.jsonl: 40 rows, 2 labels\n  labels: a 20, b 20\n" in result.out
+    assert "rows.jsonl: 40 rows, 2 labels of 20 to 20\n  labels: a 20, b 20\n" in result.out
     assert "tokens: 1 to 8 " in result.out
-    assert result.out.endswith("no errors, 0 kinds of warning\n")
+    assert result.out.endswith("no errors, no warnings\n")
 
 
 def test_a_leak_is_exit_1_and_says_what_to_do(call: Call, rows: Path, tmp_path: Path) -> None:
@@ -97,3 +97,30 @@ def test_a_file_that_is_not_there_is_exit_1(call: Call, tmp_path: Path) -> None:
     result = call("data", "check", tmp_path / "gone.csv", "--task", "classify")
     assert result.code == 1
     assert "gone.csv: cannot be read" in result.err
+
+
+def test_a_name_that_tells_no_format_is_helped_by_the_option(call: Call, tmp_path: Path) -> None:
+    path = tmp_path / "set.txt"
+    path.write_text("label\ttext\n" + "".join(f"{n % 2}\ttext {n}\n" for n in range(20)))
+    more = ("--task", "classify", "--format", "tsv")
+    assert call("data", "check", path, *more).code == 0
+    assert call("data", "check", path, *more[:2]).code == 1
+    assert call("data", "split", path, *more, "-o", tmp_path / "parts").code == 0
+    assert (tmp_path / "parts" / "test.tsv").read_text().startswith("label\ttext\n")
+
+
+def test_a_report_names_every_place_but_shows_a_few(call: Call, tmp_path: Path) -> None:
+    path, page = tmp_path / "rows.jsonl", tmp_path / "check.html"
+    path.write_text("".join(f'{{"text": "t{n % 30}", "label": "{n % 25}"}}\n' for n in range(60)))
+    given = ("data", "check", path, "--task", "classify")
+    shown = call(*given).out
+    assert "line 35, first" in shown
+    assert "line 36, first" not in shown
+    assert "    and 25 more; --json lists them\n" in shown
+    (found,) = [
+        one for one in json.loads(call(*given, "--json").out)["findings"] if "labels" in one["what"]
+    ][:1]
+    assert len(found["places"]) == found["count"]
+    call(*given, "--html", page)
+    assert "<details><summary>25 more</summary>" in page.read_text()
+    assert "<details><summary>all labels</summary>" in page.read_text()

@@ -96,3 +96,13 @@ def test_a_bundle_that_is_not_there_is_one_line_and_exit_1(
     assert (result.code, result.out) == (1, "")
     assert result.err.startswith(f"error: {rows.parent / 'absent'}: no such f")
     assert result.err.count("\n") == 1
+
+
+def test_a_name_that_tells_no_format_is_helped_by_the_option(
+    call: Call, tiny: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "set.txt"
+    path.write_text("label,text\na,the train\nb,a film\n")
+    given = (tiny / "tiny-embed", path, "--task", "classify", "--fit", path, "--format", "csv")
+    result = call("eval", *given, "--resamples", 0)
+    assert (result.code, "2 rows" in result.out) == (0, True), result.err

@@ -1,5 +1,6 @@
 """The learner's verbs: from labelled files to answers, and back to having learnt nothing."""
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -128,7 +129,7 @@ def test_texts_with_several_labels_stand_apart_by_a_bar(
     ("name", "content", "complaint"),
     [
         ("a.csv", "words,label\n", "expected 'text' and 'label'"),
-        ("a.csv", "text,label\nthe cat\n", "line 2: expected a text in 'text' and a label"),
+        ("a.csv", "text,label\nthe cat\n", "line 2: 1 fields, the header has 2"),
         ("a.jsonl", '{"text": "the cat"}\n', "line 1: expected a text in 'text' and a label"),
         ("a.jsonl", "the cat\n", "line 1: not JSON"),
         ("a.jsonl", '["the cat"]\n', "line 1: list, expected a JSON object"),
@@ -182,3 +183,33 @@ def test_a_damaged_learner_is_one_line_on_stderr(call: Call, bundle: Path, learn
     learnt.write_bytes(data)
     result = call("report", bundle, learnt)
     assert (result.code, "damaged" in result.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("absent.csv", None), ("a.jsonl", "{"), ("a.csv", "text\na\n")],
+)
+def test_rows_that_cannot_be_learnt_leave_no_file_behind(
+    call: Call, bundle: Path, tmp_path: Path, name: str, text: str | None
+) -> None:
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    result = call("learn", bundle, tmp_path / "new.learn", tmp_path / name)
+    assert (result.code, result.err.count("\n")) == (1, 1)
+    assert not (tmp_path / "new.learn").exists()
+
+
+def test_a_failure_leaves_a_learner_that_was_there(
+    call: Call, bundle: Path, learnt: Path, tmp_path: Path
+) -> None:
+    before = digest(call, bundle, learnt)
+    assert call("learn", bundle, learnt, tmp_path / "absent.csv").code == 1
+    assert digest(call, bundle, learnt) == before
+
+
+def test_rows_come_from_any_table(call: Call, bundle: Path, learnt: Path, tmp_path: Path) -> None:
+    with gzip.open(tmp_path / "rows.tsv.gz", "wt") as stream:
+        stream.write("label\ttext\n" + "".join(f"{name}\t{text}\n" for text, name in ROWS))
+    other = tmp_path / "other.learn"
+    assert call("learn", bundle, other, tmp_path / "rows.tsv.gz").code == 0
+    assert digest(call, bundle, other) == digest(call, bundle, learnt)

@@ -85,3 +85,12 @@ def test_a_system_without_cpuinfo_names_its_architecture(
     monkeypatch.setattr(platform, "processor", lambda: "")
     cpu = read_cpu(tmp_path / "absent")
     assert cpu == Cpu("arm64", "unknown", frozenset())
+
+
+def test_kernels_are_named_by_what_they_are_chosen_by(tmp_path: Path) -> None:
+    kernels = {
+        Cpu("x86_64", "", frozenset(flags.split())).kernels for flags, _ in MACHINES.values()
+    }
+    assert len(kernels) == len(MACHINES) - 1  # a Core 2 has as little as nothing
+    assert Cpu("x86_64", "any", frozenset(("avx2", "rtm"))).kernels == "x86_64 avx2"
+    assert Cpu("aarch64", "any", frozenset(("asimd",))).kernels == "aarch64 asimd"

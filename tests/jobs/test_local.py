@@ -61,11 +61,12 @@ def test_parquet_to_parquet_keeps_the_types_of_columns(tmp_path: Path) -> None:
             "text": arrow.array(["the cat", "a"], arrow.large_string()),
             "n": arrow.array([None, 2], arrow.int16()),
             "when": arrow.array([1, 2], arrow.timestamp("ms", "UTC")),
+            "exact": arrow.array([1000, None], arrow.timestamp("ns", "Asia/Seoul")),
         }
     )
     parquet.write_table(table, tmp_path / "in.parquet")
     run_job(a_job(tmp_path / "in.parquet", tmp_path / "out.parquet"))
-    assert parquet.read_table(tmp_path / "out.parquet").select([0, 1, 2]) == table
+    assert parquet.read_table(tmp_path / "out.parquet").select([0, 1, 2, 3]) == table
 
 
 @pytest.mark.parametrize(

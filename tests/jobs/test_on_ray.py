@@ -1,16 +1,21 @@
 """On a real Ray of this machine, two actors: the same bytes as here, and the same errors."""
 
 import json
+import os
+import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from edgebert.errors import InputError
+from edgebert.errors import BundleError, EdgebertError, InputError
+from edgebert.jobs import on_ray
 from edgebert.jobs.local import Job, run_job
 from edgebert.jobs.on_ray import map_batches, run_on_ray
 from edgebert.jobs.resume import State
@@ -73,6 +78,85 @@ def test_a_bad_row_on_an_actor_is_the_same_error(ray: Any, job: Job, tmp_path: P
     (tmp_path / "in.jsonl").write_text('{"text": "a"}\n{"text": 1}\n')
     with pytest.raises(InputError, match=r"^in\.jsonl: line 2: field 'text' is 1"):
         run_job(job, spread=ON_TWO)
+
+
+def kill(ray: Any) -> int:
+    """Kill the actors that are alive, and say how many they were."""
+    found = ray._private.state.actors().values()
+    living = [int(each["Pid"]) for each in found if each["State"] == "ALIVE"]
+    for pid in living:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return len(living)
+
+
+def test_actors_that_are_killed_cost_no_byte(ray: Any, job: Job, tmp_path: Path) -> None:
+    killed = []
+
+    def watch(state: State) -> None:
+        if state.read in (16, 48):
+            killed.append(kill(ray))
+
+    run_job(job, spread=ON_TWO, watch=watch)
+    assert killed[0] == 2
+    run_job(replace(job, output=tmp_path / "whole.jsonl"))
+    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+def test_actors_that_are_lost_again_and_again_end_the_job_which_can_go_on(
+    ray: Any, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_ray, "LIVES", 0)
+
+    with pytest.raises(EdgebertError, match=r"a worker was lost 1 times.*it goes on"):
+        run_job(job, spread=ON_TWO, watch=lambda state: kill(ray))
+    assert run_job(job).resumed_at > 0
+    run_job(replace(job, output=tmp_path / "whole.jsonl"))
+    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+def test_a_bundle_that_a_worker_does_not_find_is_the_workers_own_error(
+    ray: Any, job: Job, tmp_path: Path
+) -> None:
+    absent = replace(job.request, bundle=tmp_path / "absent")
+
+    def elsewhere(task: Any, request: Request, *rest: Any) -> Any:
+        return run_on_ray(task, absent, *rest, workers=1)
+
+    with pytest.raises(BundleError, match="absent"):
+        run_job(job, spread=elsewhere)
+
+
+def test_more_workers_than_there_are_cores_are_refused(ray: Any, job: Job) -> None:
+    with pytest.raises(InputError, match="ask for 3 cores, Ray has 2 here"):
+        run_job(job, spread=partial(run_on_ray, workers=3))
+
+
+def test_a_cluster_that_does_not_answer_is_told(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(**options: Any) -> None:
+        raise ConnectionError("Could not find any running Ray instance.\nAnd a page more")
+
+    away = SimpleNamespace(is_initialized=lambda: False, init=init)
+    monkeypatch.setattr(on_ray, "load_extra", lambda *names: away)
+    with pytest.raises(EdgebertError, match=r"^no Ray cluster .*running Ray instance\.; see what"):
+        run_job(job, spread=ON_TWO)
+    assert not job.output.exists()
+
+
+def test_workers_that_get_no_cores_are_told(
+    ray: Any, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_ray, "READY_S", 3)
+    busy = ray.remote(num_cpus=2)(Idle).remote()
+    ray.get(busy.wake.remote())
+    with pytest.raises(EdgebertError, match=r"2 of 2 workers had no 1 cores.*fewer --workers"):
+        run_job(job, spread=ON_TWO)
+    ray.kill(busy)
+
+
+class Idle:
+    def wake(self) -> None:
+        pass
 
 
 def test_a_number_of_workers_below_one_is_refused(ray: Any, job: Job) -> None:

@@ -7,14 +7,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from edgebert.device.cpu import Cpu
 from edgebert.errors import InputError, ResumeError
-from edgebert.jobs.local import Job, run_job
+from edgebert.jobs import local
+from edgebert.jobs.local import Encoded, Job, run_job
 from edgebert.jobs.resume import State
 from edgebert.jobs.tables import read_rows
 from edgebert.jobs.work import OnError
@@ -66,6 +68,14 @@ def test_what_was_written_after_the_last_checkpoint_is_cut_off(rows: Path, torn:
     assert rows.with_name("out.jsonl").read_bytes() == rows.with_name("whole.jsonl").read_bytes()
 
 
+def test_who_watches_is_told_where_a_run_begins(rows: Path) -> None:
+    seen: list[int] = []
+    job = a_job(rows, rows.with_name("out.jsonl"))
+    interrupt(job, 24)
+    run_job(job, watch=lambda state: seen.append(state.read))
+    assert seen == [24, 32, 40, 48, 50]
+
+
 OTHERS: dict[str, Callable[[Job], Job]] = {
     "bundle": lambda job: replace(
         job, request=replace(job.request, bundle=DATA / "tiny-embed-int8")
@@ -95,6 +105,47 @@ def test_an_unfinished_output_of_another_input_is_refused(rows: Path) -> None:
     rows.write_text(rows.read_text().replace("cat", "dog"))
     with pytest.raises(ResumeError, match=r"another input.*--restart"):
         run_job(job)
+
+
+def test_an_unfinished_output_of_another_processor_is_refused(
+    rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = a_job(rows, rows.with_name("out.jsonl"))
+    interrupt(job)
+    monkeypatch.setattr(local, "read_cpu", lambda: Cpu("x86_64", "older", frozenset(["avx2"])))
+    with pytest.raises(ResumeError, match=r"another processor: .*--restart"):
+        run_job(job)
+
+
+@pytest.mark.parametrize("change", ["append", "replace", "remove"])
+def test_an_input_that_is_changed_while_it_is_read_is_refused(rows: Path, change: str) -> None:
+    job, text = a_job(rows, rows.with_name("out.jsonl")), rows.read_text()
+
+    def edit(state: State) -> None:
+        if state.read == 16 and change == "append":
+            rows.write_text(text + '{"text": "late"}\n')
+        elif state.read == 16 and change == "replace":
+            rows.with_name("new").write_text(text.replace("cat", "dog"))
+            rows.with_name("new").replace(rows)
+        elif state.read == 16:
+            rows.unlink()
+
+    with pytest.raises(InputError, match=r"in\.jsonl: was changed while it was read.*--restart"):
+        run_job(job, watch=edit)
+    assert not job.output.exists()
+    if change != "remove":
+        with pytest.raises(ResumeError, match="another input"):
+            run_job(job)
+        assert run_job(replace(job, restart=True)).resumed_at == 0
+
+
+def test_an_error_of_the_system_elsewhere_is_not_one_of_the_output(rows: Path) -> None:
+    def fail(*rest: object) -> Iterator[Encoded]:
+        raise ConnectionError("no cluster")
+
+    with pytest.raises(ConnectionError, match="no cluster"):
+        run_job(a_job(rows, rows.with_name("out.jsonl")), spread=fail)
+    assert names(rows.parent) == ["in.jsonl"]
 
 
 def test_a_restart_begins_anew(rows: Path) -> None:
@@ -187,7 +238,17 @@ run_job(Job(inputs=[source], output=output, request=request, block_rows=20))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
-@pytest.mark.parametrize(("name", "stride"), [("out.jsonl", 1), ("out.parquet", 3), ("out.npy", 3)])
+@pytest.mark.parametrize(
+    ("name", "stride"),
+    [
+        ("out.jsonl", 1),
+        ("out.parquet", 3),
+        ("out.npy", 3),
+        ("out.csv", 4),
+        ("out.tsv.gz", 4),
+        ("out.jsonl.zst", 4),
+    ],
+)
 def test_a_kill_at_any_step_costs_no_byte(rows: Path, name: str, stride: int) -> None:
     need(name)
     whole = replace(a_job(rows, rows.with_name(f"whole-{name}")), block_rows=20)
@@ -213,12 +274,17 @@ def test_a_kill_at_any_step_costs_no_byte(rows: Path, name: str, stride: int) ->
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
-def test_kills_at_random_moments_cost_no_byte(tmp_path: Path) -> None:
-    source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
-    source.write_text("".join(json.dumps(row) + "\n" for row in make_rows(30_000)))
+@pytest.mark.parametrize("name", ["out.jsonl", "out.parquet", "out.csv.gz", "out.npy"])
+def test_kills_at_random_moments_cost_no_byte(tmp_path: Path, name: str) -> None:
+    need(name)
+    source, output = tmp_path / "in.jsonl", tmp_path / name
+    source.write_text("".join(json.dumps(row) + "\n" for row in make_rows(12_000)))
     command = [sys.executable, "-m", "edgebert", "run", str(DATA / "tiny-embed"), str(source)]
     subprocess.run(
-        [*command, "-o", tmp_path / "whole.jsonl"], cwd=ROOT, check=True, stderr=subprocess.DEVNULL
+        [*command, "-o", tmp_path / f"whole-{name}"],
+        cwd=ROOT,
+        check=True,
+        stderr=subprocess.DEVNULL,
     )
     draw, kills = random.Random(11), 0
     while True:
@@ -235,5 +301,5 @@ def test_kills_at_random_moments_cost_no_byte(tmp_path: Path) -> None:
             )
             break
     assert kills
-    assert output.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
-    assert names(tmp_path) == ["in.jsonl", "out.jsonl", "whole.jsonl"]
+    assert output.read_bytes() == (tmp_path / f"whole-{name}").read_bytes()
+    assert names(tmp_path) == sorted(["in.jsonl", name, f"whole-{name}"])

@@ -146,6 +146,19 @@ def test_a_file_that_is_not_there_is_an_input_error(tmp_path: Path) -> None:
         list(read_entries(tmp_path / "absent.csv"))
 
 
+@pytest.mark.parametrize("kind", ["timestamp", "time64", "duration"])
+def test_nanoseconds_are_kept_or_refused_and_never_cut(tmp_path: Path, kind: str) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    for number in (5_000, 5_001):
+        column = arrow.array([number, None], getattr(arrow, kind)("ns"))
+        parquet.write_table(arrow.table({"t": column}), tmp_path / f"{number}.parquet")
+    first, second = read_rows(tmp_path / "5000.parquet")
+    assert (arrow.scalar(first["t"]).value, second["t"]) == (5, None)
+    with pytest.raises(InputError, match="'t' counts nanoseconds, which get lost here"):
+        list(read_rows(tmp_path / "5001.parquet"))
+
+
 def test_parquet_cannot_be_streamed() -> None:
     with pytest.raises(InputError, match="from a file"):
         list(parse_entries(io.BytesIO(), Format.PARQUET))
