@@ -1,15 +1,18 @@
-"""Charts as SVG text: bars and curves, no dependency. The same numbers give the same bytes."""
+"""Charts as SVG text: panels of bars, and curves; no dependency. The same numbers, same bytes."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from html import escape
 
+from bench.figures import short
+
 WIDTH = 760
-LABELS = 290  # room for the names left of the bars
-BAR, GAP = 18, 6
-TOP = 44
-OURS, PEERS = "#0b6e4f", "#9aa5b1"
+LABELS = 270  # room for the names left of the bars
+PANEL, BETWEEN, FIGURE = 150, 14, 46  # width of a panel, to the next, room for a bar's figure
+BAR, GAP = 16, 6
+TOP = 66
+OURS, PEERS, LINE = "#0b6e4f", "#a9b4c0", "#5b6770"
 COLORS = ("#0b6e4f", "#c84630", "#2d5d9f", "#8a5a00", "#6b4fa0", "#5b6770")
 FONT = 'font-family="sans-serif" font-size="12"'
 PLOT = (70, 50, 480, 260)  # left, top, width, height of a plot's area
@@ -17,12 +20,13 @@ TICKS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """One bar: its name, its value, and whether it is edgebert's."""
+class Panel:
+    """One column of bars."""
 
-    name: str
-    value: float
-    ours: bool
+    title: str
+    note: str  # the unit, and which way is better
+    values: Mapping[str, float]  # by the name of a row; a row without one has no bar here
+    line: float | None = None  # a value to draw a line at
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +37,43 @@ class Curve:
     points: tuple[tuple[float, float], ...]
 
 
-def bars(title: str, values: Sequence[Bar], unit: str = "") -> str:
-    """Draw bars, the longest on top; the one of value 1 is the baseline's line."""
-    ordered = sorted(values, key=lambda bar: -bar.value)
-    longest = max((bar.value for bar in ordered), default=1.0) or 1.0
-    scale = (WIDTH - LABELS - 70) / longest
+def panels(title: str, names: Sequence[str], ours: Set[str], columns: Sequence[Panel]) -> str:
+    """Draw columns of bars whose rows share their names.
+
+    Args:
+        title: of the chart.
+        names: of the rows, from top to bottom.
+        ours: those to stand out.
+        columns: from left to right, each with a scale of its own.
+    """
+    bottom = TOP + len(names) * (BAR + GAP)
     parts = [_text(10, 22, title, bold=True)]
-    for number, bar in enumerate(ordered):
-        y = TOP + number * (BAR + GAP)
-        width = bar.value * scale
-        color = OURS if bar.ours else PEERS
-        parts.append(_text(LABELS - 8, y + 13, bar.name, anchor="end", bold=bar.ours))
-        parts.append(
-            f'<rect x="{LABELS}" y="{y}" width="{width:.1f}" height="{BAR}" fill="{color}"/>'
-        )
-        parts.append(_text(LABELS + width + 6, y + 13, f"{bar.value:.2f}{unit}"))
-    return _svg(WIDTH, TOP + len(ordered) * (BAR + GAP) + 10, parts)
+    for number, name in enumerate(names):
+        y = TOP + number * (BAR + GAP) + BAR - 4
+        parts.append(_text(LABELS - 8, y, name, anchor="end", bold=name in ours))
+    for place, panel in enumerate(columns):
+        parts += _bars(LABELS + place * (PANEL + BETWEEN), bottom, names, ours, panel)
+    return _svg(LABELS + len(columns) * (PANEL + BETWEEN), bottom + 10, parts)
+
+
+def _bars(
+    left: int, bottom: int, names: Sequence[str], ours: Set[str], panel: Panel
+) -> Iterator[str]:
+    """Draw one column."""
+    scale = (PANEL - FIGURE) / max([panel.line or 0, *panel.values.values()], default=1.0)
+    yield _text(left, TOP - 24, panel.title, bold=True)
+    yield _text(left, TOP - 10, panel.note, color=LINE)
+    if panel.line is not None:
+        x = left + panel.line * scale
+        yield _line(x, TOP - 4, x, bottom, LINE)
+    for number, name in enumerate(names):
+        if name not in panel.values:
+            continue
+        y, value = TOP + number * (BAR + GAP), panel.values[name]
+        size = f'width="{value * scale:.1f}" height="{BAR}"'
+        color = OURS if name in ours else PEERS
+        yield f'<rect x="{left}" y="{y}" {size} fill="{color}"/>'
+        yield _text(left + value * scale + 5, y + BAR - 4, short(value), bold=name in ours)
 
 
 def curves(title: str, lines: Sequence[Curve], x: str, y: str) -> str:

@@ -109,6 +109,12 @@ def disturbed(rows: Rows, noise: float) -> tuple[int, int]:
     return sum(share > noise for share in shares), len(shares)
 
 
+def disturbed_points(rows: Rows, noise: float) -> tuple[int, int]:
+    """Count such points of curves, and all points."""
+    points = [one for row in rows.values() for key in ("texts", "cores") for one in row[key]]
+    return sum(one["foreign"] > noise for one in points), len(points)
+
+
 def against(rows: Rows, ours: str, peer: str, measure: Measure, texts: int) -> float | None:
     """Say how many times better one row is than another."""
     return ratio_of(rows[ours], rows[peer], measure, texts)

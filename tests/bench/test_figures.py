@@ -9,6 +9,7 @@ from bench.figures import (
     Measure,
     best_of,
     disturbed,
+    disturbed_points,
     ratio_of,
     short,
     tail_of,
@@ -85,3 +86,9 @@ def test_turns_that_others_disturbed_are_counted() -> None:
 )
 def test_numbers_are_shown_in_three_figures(value: float | None, shown: str) -> None:
     assert short(value) == shown
+
+
+def test_points_of_curves_that_others_disturbed_are_counted() -> None:
+    quiet, loud = {"foreign": 0.01}, {"foreign": 0.2}
+    rows = {"one": {"texts": [quiet, loud], "cores": [loud]}}
+    assert disturbed_points(rows, 0.05) == (2, 3)

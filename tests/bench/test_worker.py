@@ -7,7 +7,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.worker import run, time_singles
+import numpy as np
+import pytest
+
+from bench.peers.edgebert_bundle import load
+from bench.peers.padded import Floats
+from bench.worker import STATUS, peak_mb, run, time_singles
 from tests.conftest import ROOT
 
 
@@ -72,3 +77,41 @@ def test_the_process_answers_with_the_first_vector_and_the_work(tiny: Path) -> N
     assert start < first["at"] < time.monotonic()
     assert first["rss_mb"] > 10
     assert found["latency"]["16"]["n"] == 4
+
+
+def test_a_list_is_embedded_once_or_often_and_weighed(tiny: Path) -> None:
+    embed = load(tiny / "tiny-embed", {})
+    texts = ["the train to seoul"] * 50
+    for again, calls in ((True, 1), (False, 0)):
+        counting = Counting()
+
+        def both(texts: Sequence[str], batch: int, counting: Counting = counting) -> Floats:
+            counting(texts, batch)
+            return embed(texts, batch)
+
+        found = run(both, {"batch": 8, "list": texts, "again": again})
+        assert (len(counting.calls) > 1) == bool(calls)
+        assert found["texts_mb"] == sum(map(sys.getsizeof, texts)) / 1e6
+        assert found["vectors_mb"] == 50 * 32 * 4 / 1e6
+        assert found["peak_mb"] > found["texts_mb"]
+        assert found["pass_s"] > 0
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="this system does not say")
+def test_the_peak_is_of_the_process_alone() -> None:
+    held = np.ones(60_000_000, np.float64)  # 480 MB, which a child shares until it is another's
+    code = "from bench.worker import peak_mb; print(peak_mb())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert held.nbytes / 1e6 > 400 > float(done.stdout)
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="this system does not say")
+def test_the_peak_of_a_list_is_not_that_of_what_came_before(tiny: Path) -> None:
+    held = np.ones(60_000_000, np.float64)
+    del held
+    embed = load(tiny / "tiny-embed", {})
+    before = peak_mb()
+    found = run(embed, {"batch": 8, "list": ["the train"] * 8, "again": False})
+    assert found["peak_mb"] < before - 300
