@@ -7,16 +7,18 @@ from html import escape
 
 from bench.figures import short
 
-WIDTH = 760
-LABELS = 270  # room for the names left of the bars
+WIDTH = 830
+LABELS = 310  # room for the names left of the bars
 PANEL, BETWEEN, FIGURE = 150, 14, 46  # width of a panel, to the next, room for a bar's figure
 BAR, GAP = 16, 6
 TOP = 66
 OURS, PEERS, LINE = "#0b6e4f", "#a9b4c0", "#5b6770"
 COLORS = ("#0b6e4f", "#c84630", "#2d5d9f", "#8a5a00", "#6b4fa0", "#5b6770")
 FONT = 'font-family="sans-serif" font-size="12"'
+HALO = 'paint-order="stroke" stroke="white" stroke-width="3"'  # a figure on a line stays legible
 PLOT = (70, 50, 480, 260)  # left, top, width, height of a plot's area
-TICKS = 5
+STEPS = ((1,), (1, 2, 5), range(1, 10))  # of ticks within a power of ten
+FEWEST = 3  # ticks of an axis, if there are so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +88,11 @@ def curves(title: str, lines: Sequence[Curve], x: str, y: str) -> str:
     for tick in _ticks(*across):
         place = left + width * _share(tick, across)
         parts.append(_line(place, top, place, top + height, "#e3e7eb"))
-        parts.append(_text(place, top + height + 18, f"{tick:g}", anchor="middle"))
+        parts.append(_text(place, top + height + 18, f"{tick:,g}", anchor="middle"))
     for tick in _ticks(*up):
         place = top + height * (1 - _share(tick, up))
         parts.append(_line(left, place, left + width, place, "#e3e7eb"))
-        parts.append(_text(left - 6, place + 4, f"{tick:g}", anchor="end"))
+        parts.append(_text(left - 6, place + 4, f"{tick:,g}", anchor="end"))
     for number, line in enumerate(lines):
         color = COLORS[number % len(COLORS)]
         places = [
@@ -119,15 +121,15 @@ def _share(value: float, axis: tuple[float, float]) -> float:
 
 
 def _ticks(least: float, greatest: float) -> list[float]:
-    """Give round values (1, 2, 5 times a power of ten) inside of an axis, not too many."""
+    """Give round values inside of an axis: powers of ten if these are some, else more."""
     powers = range(math.floor(math.log10(least)), math.ceil(math.log10(greatest)) + 1)
-    found = [
-        step * 10.0**power
-        for power in powers
-        for step in (1, 2, 5)
-        if least <= step * 10.0**power <= greatest
-    ]
-    return found[:: max(1, math.ceil(len(found) / TICKS))]
+    found: list[float] = []
+    for steps in STEPS:
+        values = [step * 10.0**power for power in powers for step in steps]
+        found = [value for value in values if least <= value <= greatest]
+        if len(found) >= FEWEST:
+            break
+    return found
 
 
 def _text(
@@ -139,11 +141,9 @@ def _text(
     bold: bool = False,
     color: str = "#1d2329",
 ) -> str:
+    look = f'text-anchor="{anchor}" fill="{color}" {FONT} {HALO}'
     weight = ' font-weight="bold"' if bold else ""
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{color}" {FONT}{weight}>'
-        f"{escape(text)}</text>"
-    )
+    return f'<text x="{x:.1f}" y="{y:.1f}" {look}{weight}>{escape(text)}</text>'
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, color: str) -> str:

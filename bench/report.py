@@ -70,7 +70,8 @@ def render(results: Mapping[str, Result]) -> dict[Path, str]:
 
 
 def _peers(name: str, result: Result) -> tuple[str, dict[str, str]]:
-    parts = [f"## Peers\n\n{_machine(result)}", standing(result["models"])]
+    text, heads, lines = standing(result["models"])
+    parts = [f"## Peers\n\n{_machine(result)}", text, _table(heads, lines)]
     charts: dict[str, str] = {}
     for key, model in result["models"].items():
         rows, texts = model["rows"], model["texts"]

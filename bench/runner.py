@@ -134,7 +134,7 @@ def make_ready(name: str, model: Model, found: Result, rows: Sequence[str], quic
     starts = {}
     for key in rows:
         row = ROWS[key]
-        if row.small_only and name != SMALL:
+        if (row.small_only and name != SMALL) or name in row.not_on:
             continue
         entry = found["rows"].setdefault(key, {"label": row.label, "ours": row.ours})
         try:

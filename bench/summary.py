@@ -6,6 +6,7 @@ medians of the ratios within each round.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from bench.figures import MEASURES, Measure, Rows, against, best_of, short, value_of
@@ -22,10 +23,8 @@ Lines = list[list[str]]
 class Verdict:
     """One ratio that a target is set for."""
 
-    model: str
-    workload: str
-    ours: str  # label of the row
-    peer: str
+    goal: str  # the workload, and against whom
+    peer: str  # label of the row it is to
     ratio: float
     target: float
 
@@ -33,10 +32,6 @@ class Verdict:
     def met(self) -> bool:
         """Whether the target is reached."""
         return meets(self.ratio, self.target)
-
-    def told(self) -> str:
-        """Write it in one line."""
-        return f"{self.model}, {self.workload}: {self.ours} is {short(self.ratio)}x {self.peer}"
 
 
 def meets(ratio: float, target: float) -> bool:
@@ -49,34 +44,52 @@ def engine_of(row: Mapping[str, Any]) -> str:
     return str(row.get("settings", {}).get("engine", "onnxruntime"))
 
 
-def verdicts(model: str, rows: Rows, texts: int) -> Iterator[Verdict]:
+def verdicts(rows: Rows, texts: int) -> Iterator[Verdict]:
     """Judge every ratio of one model that has a target."""
     for measure in MEASURES:
         ours, best = (best_of(rows, measure, texts, ours=who) for who in (True, False))
-        peers = [(best, BEST)] if best else []
+        if ours is None or best is None:
+            continue
+        peers = [(best, BEST, f"{measure.title}: best peer")]
         if measure.key == "throughput":
-            peers += [(key, POPULAR_RATE) for key in POPULAR if key in rows]
-        for peer, target in peers:
-            ratio = against(rows, ours, peer, measure, texts) if ours else None
-            if ours and ratio is not None:
-                labels = rows[ours]["label"], rows[peer]["label"]
-                yield Verdict(model, measure.title, *labels, ratio, target)
+            peers += [
+                (key, POPULAR_RATE, f"{measure.title}: {rows[key]['label']}")
+                for key in POPULAR
+                if key in rows
+            ]
+        for peer, target, goal in peers:
+            ratio = against(rows, ours, peer, measure, texts)
+            if ratio is not None:
+                yield Verdict(goal, rows[peer]["label"], ratio, target)
 
 
-def standing(models: Mapping[str, Mapping[str, Any]]) -> str:
-    """Say in words how many targets are met, and list each that is missed."""
-    found = [
-        verdict
-        for model in models.values()
-        for verdict in verdicts(model["label"], model["rows"], model["texts"])
-    ]
-    parts = []
+def standing(models: Mapping[str, Mapping[str, Any]]) -> tuple[str, list[str], Lines]:
+    """Say in words how many targets are met, and lay every verdict out, a column a model."""
+    found = {
+        name: {verdict.goal: verdict for verdict in verdicts(model["rows"], model["texts"])}
+        for name, model in models.items()
+    }
+    everything = [verdict for column in found.values() for verdict in column.values()]
+    counts = []
     for target, whom in ((BEST, "the best peer"), (POPULAR_RATE, "what most people run today")):
-        some = [verdict for verdict in found if verdict.target == target]
+        some = [verdict for verdict in everything if verdict.target == target]
         met = sum(verdict.met for verdict in some)
-        parts.append(f"- At least {target:g}x {whom}: met in {met} of {len(some)}.")
-        parts += [f"    - missed: {one.told()}" for one in some if not one.met]
-    return "\n".join(parts) + "\n"
+        counts.append(f"- at least {target:g} times {whom}: met in {met} of {len(some)}\n")
+    text = "How many times better the best row of edgebert is, and the targets:\n\n"
+    goals = sorted({one.goal: one.target for one in everything}.items(), key=itemgetter(1))
+    lines = [
+        [goal, *(_verdict(column.get(goal), target) for column in found.values())]
+        for goal, target in goals
+    ]
+    return text + "".join(counts), ["against", *found], lines
+
+
+def _verdict(verdict: Verdict | None, target: float) -> str:
+    """Write a ratio with its mark, and the best peer's name, which the line does not give."""
+    if verdict is None:
+        return "-"
+    marked = _ratio(verdict.ratio, target)
+    return marked if target == POPULAR_RATE else f"{marked} {verdict.peer}"
 
 
 def table_of(rows: Rows, texts: int) -> tuple[list[str], Lines]:

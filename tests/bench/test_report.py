@@ -87,7 +87,7 @@ def test_a_peer_that_wins_stays_in_and_is_marked(peers: dict[str, Any]) -> None:
 def test_where_a_peer_wins_the_ratio_says_so(peers: dict[str, Any]) -> None:
     line = line_of(page_of(peers), "| 16 tokens, ms")
     assert line == "| 16 tokens, ms | int8: 2.00 | a quick peer: 1.00 | 0.5 ✗ | 2.00 |"
-    assert "- missed: MiniLM, 16 tokens: edgebert int8 is 0.5x a quick peer" in page_of(peers)
+    assert "| 16 tokens: best peer | 0.5 ✗ a quick peer |" in page_of(peers)
 
 
 def test_a_peer_that_could_not_run_is_there_with_the_reason(peers: dict[str, Any]) -> None:

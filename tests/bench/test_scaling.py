@@ -29,4 +29,4 @@ def test_a_row_has_its_three_curves(
     assert [point["tokens"] for point in row["tokens"]] == [8, 16]
     assert [point["cores"] for point in row["cores"]] == list(range(1, len(row["cores"]) + 1))
     assert all(point["us_per_token"] > 0 for point in row["texts"] + row["tokens"])
-    assert all(0 < point["own_mb"] < point["peak_mb"] for point in row["texts"] + row["cores"])
+    assert all(0 < point["own_mb"] <= point["peak_mb"] for point in row["texts"] + row["cores"])

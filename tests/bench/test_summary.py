@@ -56,26 +56,35 @@ def test_ratios_are_to_the_best_peer_the_baseline_and_what_people_run(rows: dict
     assert lines[1][3:] == ["optimum int8: 55.6", "1.80 ✓", "4.00", "1.80 ✗", "8.00 ✓"]
 
 
-def test_targets_are_counted_and_the_missed_are_named(rows: dict[str, Any]) -> None:
-    model = {"label": "MiniLM", "rows": rows, "texts": 100}
-    assert standing({"minilm": model}).splitlines() == [
-        "- At least 1x the best peer: met in 1 of 2.",
-        "    - missed: MiniLM, 16 tokens: edgebert int8 is 0.8x a quick peer",
-        "- At least 2x what most people run today: met in 1 of 2.",
-        "    - missed: MiniLM, mixed texts: edgebert bf16 is 1.80x optimum int8",
+def test_targets_are_counted_and_every_verdict_is_shown(rows: dict[str, Any]) -> None:
+    text, heads, lines = standing({"minilm": {"rows": rows, "texts": 100}})
+    assert "- at least 1 times the best peer: met in 1 of 2\n" in text
+    assert "- at least 2 times what most people run today: met in 1 of 2\n" in text
+    assert heads == ["against", "minilm"]
+    assert lines == [
+        ["16 tokens: best peer", "0.8 ✗ a quick peer"],
+        ["mixed texts: best peer", "1.80 ✓ optimum int8"],
+        ["mixed texts: optimum int8", "1.80 ✗"],
+        ["mixed texts: fastembed", "8.00 ✓"],
     ]
+
+
+def test_a_model_without_a_row_has_a_dash_in_its_line(rows: dict[str, Any]) -> None:
+    few = {key: row for key, row in rows.items() if key != "fastembed"}
+    models = {"a": {"rows": rows, "texts": 100}, "b": {"rows": few, "texts": 100}}
+    assert standing(models)[2][-1] == ["mixed texts: fastembed", "8.00 ✓", "-"]
 
 
 def test_a_row_that_failed_is_neither_best_nor_a_target(rows: dict[str, Any]) -> None:
     rows["quick"]["failed"] = rows["fastembed"]["failed"] = "died"
-    found = list(verdicts("MiniLM", rows, 100))
+    found = list(verdicts(rows, 100))
     assert {verdict.peer for verdict in found} == {"optimum int8"}
     assert [verdict.met for verdict in found] == [True, True, False]
 
 
 def test_without_a_row_of_ours_there_is_nothing_to_judge(rows: dict[str, Any]) -> None:
     peers = {key: one for key, one in rows.items() if not one["ours"]}
-    assert list(verdicts("MiniLM", peers, 100)) == []
+    assert list(verdicts(peers, 100)) == []
     assert table_of(peers, 100)[1] == []
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from bench.peers.edgebert_bundle import load
 from bench.peers.padded import Floats
-from bench.worker import STATUS, peak_mb, run, time_singles
+from bench.worker import STATUS, peak_mb, run, time_passes, time_singles
 from tests.conftest import ROOT
 
 
@@ -41,6 +41,14 @@ def test_a_batch_size_that_is_given_is_used() -> None:
     assert found["first_pass_s"] > 0
 
 
+def test_a_long_first_pass_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.worker.LONG_PASS_S", 0.0)
+    embed = Counting()
+    found = run(embed, {"batch": 2, "mixed": ["a", "b", "c"]})
+    assert len(embed.calls) == 1
+    assert found["pass_s"] == found["first_pass_s"]
+
+
 def test_single_texts_are_warmed_up_and_counted() -> None:
     embed = Counting()
     found = time_singles(embed, ["a", "b"], 16)
@@ -53,10 +61,18 @@ def test_vectors_are_given_where_sentences_are() -> None:
     assert run(Counting(), {"batch": 1, "sentences": ["a", "b"]})["vectors"] == [[0.6, 0.8]] * 2
 
 
-def test_a_request_is_timed_after_a_warm_up() -> None:
+def test_a_request_is_timed_after_a_warm_up_for_half_a_second() -> None:
     embed = Counting()
-    assert run(embed, {"batch": 1, "request": ["a"] * 3})["request_ms"] >= 1
-    assert len(embed.calls) == 6
+    found = run(embed, {"batch": 1, "request": ["a"] * 3})
+    assert found["request_ms"] >= 1
+    assert 10 < len(embed.calls) <= 101  # of 5 ms each, or what a busy machine makes of them
+
+
+def test_a_slow_list_is_timed_as_often_as_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.worker.PASSES_S", 0.001)
+    embed = Counting()
+    assert time_passes(embed, ["a"], 1, least=3) > 0
+    assert len(embed.calls) == 3
 
 
 def test_the_process_answers_with_the_first_vector_and_the_work(tiny: Path) -> None:
