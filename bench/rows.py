@@ -46,13 +46,13 @@ class Model:
 
 
 MODELS = {
-    "minilm": Model("all-MiniLM-L6-v2 (6 x 384)", 384, True, 2000, 4, {16: 200, 128: 60, 512: 24}),
+    "minilm": Model("all-MiniLM-L6-v2 (6 x 384)", 384, True, 2000, 2, {16: 200, 128: 60, 512: 24}),
     "distilbert-base": Model(
         "distilbert-base shape (6 x 768), random weights",
         768,
         False,
         150,
-        2,
+        1,
         {16: 60, 128: 24, 512: 10},
     ),
     "bert-base": Model(
@@ -108,6 +108,7 @@ ROWS: dict[str, Row] = {
         "onnx-int8",
         LEAN,
         EACH,
+        not_on=SAME_SHAPE,
     ),
     "optimum-o2": Row(
         "optimum O2",
@@ -172,7 +173,15 @@ ROWS: dict[str, Row] = {
         ALL,
         small_only=True,
     ),
-    "ct2-int8": Row("CTranslate2 int8", "ctranslate2_encoder", "ctranslate2", "ct2-int8", CT2, ALL),
+    "ct2-int8": Row(
+        "CTranslate2 int8",
+        "ctranslate2_encoder",
+        "ctranslate2",
+        "ct2-int8",
+        CT2,
+        ALL,
+        not_on=SAME_SHAPE,
+    ),
     "ct2-int8-workers": Row(
         "CTranslate2 int8, a worker a core",
         "ctranslate2_encoder",
@@ -218,7 +227,13 @@ ROWS: dict[str, Row] = {
         small_only=True,
     ),
     "torch-bf16": Row(
-        "torch eager bf16", "torch_model", "torch", "checkpoint", TORCH, ALL | {"dtype": "bfloat16"}
+        "torch eager bf16",
+        "torch_model",
+        "torch",
+        "checkpoint",
+        TORCH,
+        ALL | {"dtype": "bfloat16"},
+        not_on=SAME_SHAPE,
     ),
     "tei": Row(
         "text-embeddings-inference",

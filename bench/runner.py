@@ -1,6 +1,6 @@
 """Run the benchmark: every row in its own process, in rounds, and write what came out as JSON.
 
-    python -m bench.runner                                     # everything, at most 45 minutes
+    python -m bench.runner                                     # everything, about 40 minutes
     python -m bench.runner --continue                          # the same, interrupted before
     python -m bench.runner --models minilm --rows edgebert-int8,raw-fp32 --quick
 
@@ -9,6 +9,7 @@ Batch sizes are chosen before the first round. Ratios are taken within a round, 
 """
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -23,6 +24,7 @@ from bench import kept, machine
 from bench.kept import Result
 from bench.prepare import disk_bytes
 from bench.rows import BASELINE, BATCHES, MODELS, ROWS, SMALL, Model, Row, on_cores
+from bench.shown import show
 from bench.turn import Start, TurnFailed, prepare, take
 from bench.workloads import Workload, blocks_of, make_workload, read_sentences
 from edgebert.config import usable_cores
@@ -56,8 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except kept.CannotContinue as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
-    measure(result, asked.output)
+    measure(result, asked.output, asked.minutes)
     show(result)
+    warn_of_noise(row for model in result["models"].values() for row in model["rows"].values())
     print(f"written: {asked.output}, {result['minutes']:.0f} minutes", file=sys.stderr)
     return 0
 
@@ -68,6 +71,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rows", type=_among(ROWS), default=list(ROWS))
     parser.add_argument("--workloads", type=_among(WORKLOADS), default=list(WORKLOADS))
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="begin no round that would end later"
+    )
     parser.add_argument("--quick", action="store_true", help="few texts: whether it works at all")
     parser.add_argument("--output", type=Path, default=RESULTS / "peers.json")
     parser.add_argument(
@@ -97,15 +103,19 @@ class Ready:
     found: Result  # the model's part of the results
 
 
-def measure(result: Result, output: Path) -> None:
+def measure(result: Result, output: Path, minutes: float = math.inf) -> None:
     """Fill a result in, writing it whenever there is more of it.
 
-    Every round takes all models, so that after the first there are figures of everything.
+    Every round takes all models, so that after the first there are figures of everything. No round
+    but the first begins if it would, lasting as long as the one before, end after so many minutes.
     """
     before, begun = result["minutes"], time.monotonic()
 
+    def spent() -> float:
+        return float(before + (time.monotonic() - begun) / 60)
+
     def save() -> None:
-        result["minutes"] = round(before + (time.monotonic() - begun) / 60, 1)
+        result["minutes"] = round(spent(), 1)
         kept.write(output, result)
 
     ready = []
@@ -115,13 +125,20 @@ def measure(result: Result, output: Path) -> None:
             make_ready(name, MODELS[name], found, result["asked"]["rows"], result["quick"])
         )
         save()
+    last = 0.0
     for number in range(result["rounds"]):
+        if number and spent() + last > minutes:
+            print(f"no time for round {number + 1}", file=sys.stderr)
+            result["rounds"] = number
+            break
+        since = spent()
         for one in ready:
             if one.found["rounds"] > number:
                 continue
             take_round(one, number, result["asked"]["workloads"], result["quick"])
             one.found["rounds"] = number + 1
             save()
+        last = spent() - since
     result["finished"] = True
     save()
 
@@ -256,27 +273,6 @@ def _compare_vectors(rows: dict[str, Result]) -> None:
             "mean": round(float(cosines.mean()), 6),
             "min": round(float(cosines.min()), 6),
         }
-
-
-def show(results: Result) -> None:
-    """Print each row in short, and whether others used the machine meanwhile."""
-    for name, model in results["models"].items():
-        print(f"\n{name}, {model['texts']} texts")
-        for key, row in model["rows"].items():
-            if "failed" in row:
-                print(f"{key:24} {row['failed']}")
-                continue
-            last = row["turns"][-1]
-            p50 = " ".join(f"{v['p50']:8.2f}" for v in last.get("latency", {}).values())
-            rate = model["texts"] / last["pass_s"] if "pass_s" in last else 0
-            cosine = row.get("cosine", {})
-            print(
-                f"{key:24} ms {p50}  request {last.get('request_ms', 0):7.1f} ms"
-                f"  {rate:7.1f} texts/s (batch {row.get('batch', '-')})"
-                f"  first {last['first_s']:5.2f} s  {last['rss_mb']:5.0f} MB"
-                f"  cos {cosine.get('mean', 0):.4f} {cosine.get('min', 0):.4f}"
-            )
-        warn_of_noise(model["rows"].values())
 
 
 def warn_of_noise(rows: Iterable[Result]) -> None:

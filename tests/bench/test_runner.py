@@ -8,7 +8,7 @@ import pytest
 
 from bench.prepare import last_words
 from bench.report import PAGE, render
-from bench.rows import BASELINE, MODELS, ROWS, on_cores
+from bench.rows import BASELINE, MODELS, ROWS, SMALL, on_cores
 from bench.runner import main, rotated, rounded
 from bench.turn import Start, take
 
@@ -53,6 +53,16 @@ def test_a_row_that_dies_is_a_row_with_the_reason(tiny_model: str, tmp_path: Pat
     assert main([*arguments, "--output", str(output)]) == 0
     row = json.loads(output.read_text())["models"]["tiny"]["rows"]["edgebert-int8"]
     assert "not a bundle" in row["failed"]
+
+
+def test_a_round_that_would_end_too_late_is_not_begun(tiny_model: str, tmp_path: Path) -> None:
+    output = tmp_path / "out.json"
+    arguments = ["--models", tiny_model, "--rows", "edgebert-int8", "--quick"]
+    arguments += ["--workloads", "latency-16", "--output", str(output)]
+    assert main([*arguments, "--rounds", "3", "--minutes", "0"]) == 0
+    result = json.loads(output.read_text())
+    assert (result["rounds"], result["finished"]) == (1, True)
+    assert len(result["models"]["tiny"]["rows"]["edgebert-int8"]["turns"]) == 1
 
 
 class Interrupted(Exception):
@@ -143,6 +153,10 @@ def test_every_row_is_ours_or_has_a_peer_or_a_reason() -> None:
 
 def test_cores_are_filled_into_settings() -> None:
     assert on_cores({"threads": "cores", "workers": 1}, 4) == {"threads": 4, "workers": 1}
+
+
+def test_no_row_is_left_out_of_the_smallest_model() -> None:
+    assert all(set(row.not_on) <= set(MODELS) - {SMALL} for row in ROWS.values())
 
 
 def test_every_model_is_asked_at_every_length() -> None:
