@@ -24,6 +24,7 @@ from bench.figures import (
     short,
     tail_of,
     value_of,
+    versions_of,
 )
 from bench.levers import SHIPPED
 from bench.runner import NOISE, RESULTS
@@ -71,7 +72,9 @@ def render(results: Mapping[str, Result]) -> dict[Path, str]:
 
 def _peers(name: str, result: Result) -> tuple[str, dict[str, str]]:
     text, heads, lines = standing(result["models"])
-    parts = [f"## Peers\n\n{_machine(result)}", text, _table(heads, lines)]
+    versions = ", ".join(f"{key} {text}" for key, text in versions_of(result["models"]).items())
+    parts = [f"## Peers\n\n{_machine(result)}", f"{versions}.\n" * bool(versions)]
+    parts += [text, _table(heads, lines)]
     charts: dict[str, str] = {}
     for key, model in result["models"].items():
         rows, texts = model["rows"], model["texts"]
