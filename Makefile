@@ -27,7 +27,7 @@ bare-test: $(BARE)/ready
 	    --ignore=tests/export --ignore=tests/bench --ignore=tests/examples \
 	    --ignore=tests/test_architecture.py
 
-# every peer in a venv of its own: gigabytes and minutes the first time; then an hour of a quiet machine
+# every peer in a venv of its own: gigabytes and minutes the first time; then 45 minutes of a quiet machine
 bench: $(DEMO)/ready
 	-$(DEMO)/bin/python -m bench.environments
 	$(DEMO)/bin/python -m bench.runner

@@ -7,6 +7,18 @@ from typing import Any
 
 from bench.rows import BASELINE
 
+NAMED = (  # packages whose versions the page gives; the results have those of all
+    "onnxruntime",
+    "tokenizers",
+    "numpy",
+    "openvino",
+    "ctranslate2",
+    "torch",
+    "transformers",
+    "sentence-transformers",
+    "optimum-onnx",
+    "fastembed",
+)
 Turn = Mapping[str, Any]
 Rows = Mapping[str, Mapping[str, Any]]
 
@@ -107,6 +119,22 @@ def disturbed(rows: Rows, noise: float) -> tuple[int, int]:
     """Count the turns in which others used more than a share of the machine, and all turns."""
     shares = [turn["foreign"] for row in rows.values() for turn in row.get("turns", ())]
     return sum(share > noise for share in shares), len(shares)
+
+
+def disturbed_points(rows: Rows, noise: float) -> tuple[int, int]:
+    """Count such points of curves, and all points."""
+    points = [one for row in rows.values() for key in ("texts", "cores") for one in row[key]]
+    return sum(one["foreign"] > noise for one in points), len(points)
+
+
+def versions_of(models: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Give the versions of the packages that were measured; two if rows had different ones."""
+    found: dict[str, set[str]] = {}
+    for model in models.values():
+        for row in model["rows"].values():
+            for name, version in row.get("versions", {}).items():
+                found.setdefault(name, set()).add(version)
+    return {name: " and ".join(sorted(found[name])) for name in NAMED if name in found}
 
 
 def against(rows: Rows, ours: str, peer: str, measure: Measure, texts: int) -> float | None:

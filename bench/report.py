@@ -9,29 +9,33 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.charts import Bar, Curve, bars, curves
+from bench.charts import Curve, Panel, curves, panels
 from bench.figures import (
     COST,
     MEASURES,
     SPEED,
     Measure,
     Rows,
-    against,
     baseline_of,
     best_of,
     disturbed,
+    disturbed_points,
     ratio_of,
     short,
     tail_of,
     value_of,
+    versions_of,
 )
 from bench.levers import SHIPPED
 from bench.runner import NOISE, RESULTS
+from bench.summary import MET, MISSED, standing, table_of
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
 METHOD = Path(__file__).with_name("method.md")
 CHARTED = ("throughput", "latency-16", "latency-128", "latency-512")
+MANY, FLAT = 32, 0.15  # from so many texts on, a token's cost may move by so much
+FASTER = "times as fast as fp32"
 Result = Mapping[str, Any]
 
 
@@ -67,22 +71,23 @@ def render(results: Mapping[str, Result]) -> dict[Path, str]:
 
 
 def _peers(name: str, result: Result) -> tuple[str, dict[str, str]]:
-    parts = [f"## Peers\n\n{_machine(result)}"]
+    text, heads, lines = standing(result["models"])
+    versions = ", ".join(f"{key} {text}" for key, text in versions_of(result["models"]).items())
+    parts = [f"## Peers\n\n{_machine(result)}", f"{versions}.\n" * bool(versions)]
+    parts += [text, _table(heads, lines)]
     charts: dict[str, str] = {}
     for key, model in result["models"].items():
         rows, texts = model["rows"], model["texts"]
         count, turns = disturbed(rows, NOISE)
         parts.append(f"### {model['label']}\n\n{texts:,} mixed texts.{_noise(count, turns)}\n")
-        parts.append(_targets(rows, texts))
+        parts.append(_table(*table_of(rows, texts)))
+        file = f"{name}-{key}.svg"
+        charts[file] = _chart(model["label"], rows, texts)
+        parts.append(
+            f"![{model['label']}: speed and memory of every row](../bench/results/{file})\n"
+        )
         parts.append(_speed_table(rows, texts))
         parts.append(_cost_table(rows, texts))
-        drawn = {
-            f"{name}-{key}-{measure.key}.svg": _bars(model["label"], rows, measure, texts)
-            for measure in SPEED
-            if measure.key in CHARTED and _has(rows, measure, texts)
-        }
-        parts += [f"![{file}](../bench/results/{file})\n" for file in drawn]
-        charts |= drawn
     parts.append(_failures(result))
     return "\n".join(parts), charts
 
@@ -91,10 +96,11 @@ def _machine(result: Result) -> str:
     machine = result["machine"]
     quick = " A quick run, which says only that everything works." if result.get("quick") else ""
     rounds = f"{result['rounds']} rounds; " if "rounds" in result else ""
+    broken = " **The run broke off; some rounds are missing.**" * (not result.get("finished", True))
     return (
         f"{machine['cpu']} ({', '.join(machine['flags'])}), {machine['cores']} cores, "
         f"{machine['memory_gb']:g} GB, {machine['kernel']}, Python {machine['python']}; "
-        f"{rounds}{result['made'][:10]}.{quick}\n"
+        f"{rounds}{result['made'][:10]}.{quick}{broken}\n"
     )
 
 
@@ -105,26 +111,6 @@ def _noise(count: int, turns: int) -> str:
         f" **In {count} of {turns} turns other processes used over {NOISE:.0%} of the machine: "
         "do not trust these figures.**"
     )
-
-
-def _targets(rows: Rows, texts: int) -> str:
-    """Set the best of edgebert against the best peer, workload by workload."""
-    lines = []
-    for measure in MEASURES:
-        ours, peer = (best_of(rows, measure, texts, ours=who) for who in (True, False))
-        if ours is None or peer is None:
-            continue
-        mine, theirs = (value_of(rows[key], measure, texts) for key in (ours, peer))
-        ratio = against(rows, ours, peer, measure, texts)
-        lines.append(
-            [
-                f"{measure.title}, {measure.unit}",
-                f"{rows[ours]['label']}: {short(mine)}",
-                f"{rows[peer]['label']}: {short(theirs)}",
-                short(ratio),
-            ]
-        )
-    return _table(["workload", "best of edgebert", "best peer", "edgebert is better by"], lines)
 
 
 def _speed_table(rows: Rows, texts: int) -> str:
@@ -183,14 +169,30 @@ def _failures(result: Result) -> str:
     return "### Not measured\n\n" + _table(["row", "model", "why"], lines)
 
 
-def _bars(label: str, rows: Rows, measure: Measure, texts: int) -> str:
+def _chart(label: str, rows: Rows, texts: int) -> str:
+    """Draw how many times faster than the baseline each row is, and its memory; best row on top."""
     baseline = baseline_of(rows)
-    values = [
-        Bar(row["label"], ratio, row["ours"])
+    by_key = {measure.key: measure for measure in MEASURES}
+    columns = []
+    for key in CHARTED:
+        measure = by_key[key]
+        values = {
+            row["label"]: ratio
+            for row in rows.values()
+            if (ratio := ratio_of(row, baseline, measure, texts)) is not None
+        }
+        columns.append(Panel(measure.title, FASTER, values, line=1.0))
+    memory = {
+        row["label"]: value
         for row in rows.values()
-        if (ratio := ratio_of(row, baseline, measure, texts)) is not None
-    ]
-    return bars(f"{label}: {measure.title}, times onnxruntime fp32", values, "x")
+        if (value := value_of(row, by_key["memory-after"], texts)) is not None
+    }
+    columns.append(Panel("peak memory", "MB, less is better", memory))
+    shown = [row for row in rows.values() if "turns" in row and "failed" not in row]
+    first = columns[0].values
+    names = sorted((row["label"] for row in shown), key=lambda name: -first.get(name, 0.0))
+    ours = {row["label"] for row in shown if row["ours"]}
+    return panels(label, names, ours, [column for column in columns if column.values])
 
 
 def _has(rows: Rows, measure: Measure, texts: int) -> bool:
@@ -225,7 +227,7 @@ def _scaling(name: str, result: Result) -> tuple[str, dict[str, str]]:
     rows = {key: row for key, row in result["rows"].items() if "failed" not in row}
     plots = (
         ("texts", "texts", "us_per_token", "number of texts", "microseconds a token"),
-        ("memory", "texts", "peak_mb", "number of texts", "peak memory, MB"),
+        ("memory", "texts", "own_mb", "number of texts", "MB besides texts and vectors"),
         ("tokens", "tokens", "us_per_token", "tokens of one text", "microseconds a token"),
         ("cores", "cores", "texts_per_s", "cores", "texts a second"),
     )
@@ -245,12 +247,36 @@ def _scaling(name: str, result: Result) -> tuple[str, dict[str, str]]:
             short(one["texts_per_s"]),
             short(one["us_per_token"]),
             short(one["peak_mb"]),
+            short(one["own_mb"]),
         ]
         for row in rows.values()
         for one in row["texts"]
     ]
     heads = ["row", "texts", "texts/s", "microseconds a token", "peak memory, MB"]
-    return f"## Scaling\n\n{_machine(result)}\n{shown}\n" + _table(heads, listed), charts
+    heads.append("of it besides texts and vectors, MB")
+    head = f"## Scaling\n\n{_machine(result)}{_noise(*disturbed_points(rows, NOISE))}\n"
+    lost = [[row["label"], row["failed"]] for key, row in result["rows"].items() if key not in rows]
+    parts = [head, _flatness(rows), shown, _table(heads, listed)]
+    return "\n".join([*parts, *([_table(["not measured", "why"], lost)] * bool(lost))]), charts
+
+
+def _flatness(rows: Rows) -> str:
+    """Say how far cost and memory move between the shortest and the longest list."""
+    lines = []
+    for row in rows.values():
+        many = [one for one in row["texts"] if one["texts"] >= MANY]
+        cells = [row["label"]]
+        for key in ("us_per_token", "own_mb"):
+            values = [one[key] for one in many]
+            if not values:
+                cells.append("-")
+                continue
+            spread = max(values) / min(values) - 1
+            cells.append(f"{spread:.0%} {MET if spread <= FLAT else MISSED}")
+        lines.append([*cells, f"{max((one['texts'] for one in many), default=0):,}"])
+    heads = ["row", "cost of a token, most over least", "memory, most over least", "texts up to"]
+    text = f"From {MANY} texts on; the target is {FLAT:.0%} at most.\n\n"
+    return text + _table(heads, lines)
 
 
 def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

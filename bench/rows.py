@@ -6,6 +6,8 @@ from typing import Any
 
 BASELINE = "raw-fp32"  # what every ratio is to: onnxruntime on a plain fp32 export
 OURS = "edgebert"
+SMALL = "minilm"  # the model that every row is measured on
+POPULAR = ("st-onnx-qint8", "optimum-int8", "fastembed")  # what most people run today
 BATCHES = (1, 2, 4, 8, 16, 32)  # each peer takes the one that it is fastest with
 
 
@@ -22,6 +24,7 @@ class Row:
     settings: Mapping[str, Any] = field(default_factory=dict)
     sized: bool = True  # whether its batch size is ours to choose
     small_only: bool = False  # measured on MiniLM only
+    not_on: tuple[str, ...] = ()  # models that it is not measured on, for want of time
     missing: str = ""  # why it cannot be measured at all
 
     @property
@@ -43,24 +46,24 @@ class Model:
 
 
 MODELS = {
-    "minilm": Model("all-MiniLM-L6-v2 (6 x 384)", 384, True, 2000, 4, {16: 200, 128: 60, 512: 24}),
+    "minilm": Model("all-MiniLM-L6-v2 (6 x 384)", 384, True, 2000, 2, {16: 200, 128: 60, 512: 24}),
     "distilbert-base": Model(
         "distilbert-base shape (6 x 768), random weights",
         768,
         False,
-        300,
-        2,
+        150,
+        1,
         {16: 60, 128: 24, 512: 10},
     ),
     "bert-base": Model(
-        "bert-base shape (12 x 768), random weights", 768, False, 200, 2, {16: 40, 128: 16, 512: 8}
+        "bert-base shape (12 x 768), random weights", 768, False, 100, 1, {16: 40, 128: 16, 512: 8}
     ),
     "roberta-base": Model(
         "roberta-base shape (12 x 768), random weights",
         768,
         False,
-        200,
-        2,
+        100,
+        1,
         {16: 40, 128: 16, 512: 8},
     ),
 }
@@ -69,6 +72,7 @@ LEAN = ("numpy", "onnxruntime", "tokenizers")
 OPENVINO = ("numpy", "openvino", "tokenizers")
 CT2 = ("numpy", "ctranslate2", "tokenizers")
 TORCH = ("torch", "transformers")
+SAME_SHAPE = ("roberta-base",)  # costs what bert-base does
 CORES = "cores"  # in settings, stands for how many the machine has
 ALL = {"threads": CORES}
 EACH = {"threads": 1, "workers": CORES}
@@ -104,6 +108,7 @@ ROWS: dict[str, Row] = {
         "onnx-int8",
         LEAN,
         EACH,
+        not_on=SAME_SHAPE,
     ),
     "optimum-o2": Row(
         "optimum O2",
@@ -121,7 +126,7 @@ ROWS: dict[str, Row] = {
         "optimum-int8",
         ("optimum-onnx", "onnxruntime"),
         ALL,
-        small_only=True,
+        not_on=SAME_SHAPE,
     ),
     "st-torch": Row(
         "sentence-transformers, torch",
@@ -139,7 +144,7 @@ ROWS: dict[str, Row] = {
         "st-onnx-qint8",
         ("sentence-transformers", "optimum-onnx", "onnxruntime"),
         ALL | {"backend": "onnx", "model": {"file_name": "onnx/model_qint8_avx512_vnni.onnx"}},
-        small_only=True,
+        not_on=SAME_SHAPE,
     ),
     "st-openvino": Row(
         "sentence-transformers, openvino",
@@ -157,9 +162,26 @@ ROWS: dict[str, Row] = {
         "onnx",
         ("fastembed",),
         ALL,
+        not_on=SAME_SHAPE,
+    ),
+    "fastembed-int8": Row(
+        "fastembed, custom model int8",
+        "fastembed_model",
+        "fastembed",
+        "onnx-int8",
+        ("fastembed",),
+        ALL,
         small_only=True,
     ),
-    "ct2-int8": Row("CTranslate2 int8", "ctranslate2_encoder", "ctranslate2", "ct2-int8", CT2, ALL),
+    "ct2-int8": Row(
+        "CTranslate2 int8",
+        "ctranslate2_encoder",
+        "ctranslate2",
+        "ct2-int8",
+        CT2,
+        ALL,
+        not_on=SAME_SHAPE,
+    ),
     "ct2-int8-workers": Row(
         "CTranslate2 int8, a worker a core",
         "ctranslate2_encoder",
@@ -205,7 +227,13 @@ ROWS: dict[str, Row] = {
         small_only=True,
     ),
     "torch-bf16": Row(
-        "torch eager bf16", "torch_model", "torch", "checkpoint", TORCH, ALL | {"dtype": "bfloat16"}
+        "torch eager bf16",
+        "torch_model",
+        "torch",
+        "checkpoint",
+        TORCH,
+        ALL | {"dtype": "bfloat16"},
+        not_on=SAME_SHAPE,
     ),
     "tei": Row(
         "text-embeddings-inference",

@@ -1,6 +1,7 @@
 """Run the benchmark: every row in its own process, in rounds, and write what came out as JSON.
 
-    python -m bench.runner                                     # everything, at most 45 minutes
+    python -m bench.runner                                     # everything, about 40 minutes
+    python -m bench.runner --continue                          # the same, interrupted before
     python -m bench.runner --models minilm --rows edgebert-int8,raw-fp32 --quick
 
 A round gives each row one turn (bench/turn.py); which row begins moves on from round to round.
@@ -8,19 +9,22 @@ Batch sizes are chosen before the first round. Ratios are taken within a round, 
 """
 
 import argparse
-import json
+import math
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench import machine
+from bench import kept, machine
+from bench.kept import Result
 from bench.prepare import disk_bytes
-from bench.rows import BASELINE, BATCHES, MODELS, ROWS, Model, Row, on_cores
+from bench.rows import BASELINE, BATCHES, MODELS, ROWS, SMALL, Model, Row, on_cores
+from bench.shown import show
 from bench.turn import Start, TurnFailed, prepare, take
 from bench.workloads import Workload, blocks_of, make_workload, read_sentences
 from edgebert.config import usable_cores
@@ -31,17 +35,33 @@ ROUNDS = 3
 NOISE = 0.05  # share of the machine used by others above which a turn is called disturbed
 QUICK_TEXTS, QUICK_REPEATS, QUICK_BATCH = 64, 6, 8
 WORKLOADS = ("latency-16", "latency-128", "latency-512", "request", "throughput", "accuracy")
-Result = dict[str, Any]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure what the command line asks for and write it."""
+    """Measure what the command line asks for; the file grows with every round."""
     asked = _parse(arguments)
-    results = measure(asked.models, asked.rows, asked.workloads, asked.rounds, asked.quick)
-    asked.output.parent.mkdir(parents=True, exist_ok=True)
-    asked.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    show(results)
-    print(f"written: {asked.output}", file=sys.stderr)
+    result: Result = {
+        "format": FORMAT,
+        "kind": "peers",
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "finished": False,
+        "minutes": 0.0,
+        "quick": asked.quick,
+        "machine": machine.describe(),
+        "asked": {"models": asked.models, "rows": asked.rows, "workloads": asked.workloads},
+        "rounds": asked.rounds,
+        "models": {},
+    }
+    if asked.go_on:
+        try:
+            result = kept.take_up(asked.output, result)
+        except kept.CannotContinue as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+    measure(result, asked.output, asked.minutes)
+    show(result)
+    warn_of_noise(row for model in result["models"].values() for row in model["rows"].values())
+    print(f"written: {asked.output}, {result['minutes']:.0f} minutes", file=sys.stderr)
     return 0
 
 
@@ -51,8 +71,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rows", type=_among(ROWS), default=list(ROWS))
     parser.add_argument("--workloads", type=_among(WORKLOADS), default=list(WORKLOADS))
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="begin no round that would end later"
+    )
     parser.add_argument("--quick", action="store_true", help="few texts: whether it works at all")
     parser.add_argument("--output", type=Path, default=RESULTS / "peers.json")
+    parser.add_argument(
+        "--continue", dest="go_on", action="store_true", help="go on with an interrupted run"
+    )
     return parser.parse_args(arguments)
 
 
@@ -67,60 +93,89 @@ def _among(known: Sequence[str] | dict[str, Any]) -> Any:
     return split
 
 
-def measure(
-    models: Sequence[str], rows: Sequence[str], workloads: Sequence[str], rounds: int, quick: bool
-) -> Result:
-    """Measure rows on models and give the whole result."""
-    begun = time.monotonic()
-    result: Result = {
-        "format": FORMAT,
-        "kind": "peers",
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "quick": quick,
-        "machine": machine.describe(),
-        "rounds": rounds,
-        "models": {
-            name: measure_model(name, MODELS[name], rows, workloads, rounds, quick)
-            for name in models
-        },
-    }
-    result["minutes"] = round((time.monotonic() - begun) / 60, 1)
-    return result
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """One model whose files, texts and batch sizes stand."""
+
+    model: Model
+    workload: Workload
+    starts: dict[str, Start]  # of the rows that can be measured
+    found: Result  # the model's part of the results
 
 
-def measure_model(
-    name: str,
-    model: Model,
-    rows: Sequence[str],
-    workloads: Sequence[str],
-    rounds: int,
-    quick: bool,
-) -> Result:
-    """Measure rows on one model."""
+def measure(result: Result, output: Path, minutes: float = math.inf) -> None:
+    """Fill a result in, writing it whenever there is more of it.
+
+    Every round takes all models, so that after the first there are figures of everything. No round
+    but the first begins if it would, lasting as long as the one before, end after so many minutes.
+    """
+    before, begun = result["minutes"], time.monotonic()
+
+    def spent() -> float:
+        return float(before + (time.monotonic() - begun) / 60)
+
+    def save() -> None:
+        result["minutes"] = round(spent(), 1)
+        kept.write(output, result)
+
+    ready = []
+    for name in result["asked"]["models"]:
+        found = result["models"].setdefault(name, {"rounds": 0, "rows": {}})
+        ready.append(
+            make_ready(name, MODELS[name], found, result["asked"]["rows"], result["quick"])
+        )
+        save()
+    last = 0.0
+    for number in range(result["rounds"]):
+        if number and spent() + last > minutes:
+            print(f"no time for round {number + 1}", file=sys.stderr)
+            result["rounds"] = number
+            break
+        since = spent()
+        for one in ready:
+            if one.found["rounds"] > number:
+                continue
+            take_round(one, number, result["asked"]["workloads"], result["quick"])
+            one.found["rounds"] = number + 1
+            save()
+        last = spent() - since
+    result["finished"] = True
+    save()
+
+
+def make_ready(name: str, model: Model, found: Result, rows: Sequence[str], quick: bool) -> Ready:
+    """Make what rows need on one model, and choose their batch sizes where none is known yet."""
     cores = usable_cores()
-    found: dict[str, Result] = {}
-    ready = {}
+    count = QUICK_TEXTS if quick else model.texts
+    found |= {"label": model.label, "texts": count, "trained": model.trained}
+    starts = {}
     for key in rows:
         row = ROWS[key]
-        if row.small_only and name != "minilm":
+        if (row.small_only and name != SMALL) or name in row.not_on:
             continue
-        found[key] = {"label": row.label, "ours": row.ours}
+        entry = found["rows"].setdefault(key, {"label": row.label, "ours": row.ours})
         try:
-            ready[key] = _make_ready(row, name, model, cores, found[key])
+            starts[key] = _make_row_ready(row, name, model, cores, entry)
         except TurnFailed as error:
-            found[key]["failed"] = str(error)
-    count = QUICK_TEXTS if quick else model.texts
+            entry["failed"] = str(error)
     workload = _texts_of(name, count)
-    for key, turn in ready.items():
-        _choose_batch(ROWS[key], turn, blocks_of(workload.mixed, model.probe), quick, found[key])
-        print(f"{name}, batch of {key}: {found[key].get('batch', 'its own')}", file=sys.stderr)
-    for number in range(rounds):
-        for key in rotated(list(ready), number):
-            work = work_of(model, workload, workloads, quick, first=number == 0)
-            _take_turn(ready[key], work | {"batch": found[key].get("batch", 1)}, found[key])
-            print(f"{name}, round {number + 1}: {key}", file=sys.stderr)
-    _compare_vectors(found)
-    return {"label": model.label, "texts": count, "trained": model.trained, "rows": found}
+    for key, start in starts.items():
+        entry = found["rows"][key]
+        _choose_batch(ROWS[key], start, blocks_of(workload.mixed, model.probe), quick, entry)
+        print(f"{name}, batch of {key}: {entry.get('batch', 'its own')}", file=sys.stderr)
+    return Ready(model, workload, starts, found)
+
+
+def take_round(ready: Ready, number: int, workloads: Sequence[str], quick: bool) -> None:
+    """Give every row of one model a turn."""
+    rows = ready.found["rows"]
+    work = work_of(ready.model, ready.workload, workloads, quick, first=number == 0)
+    for key in rotated(list(ready.starts), number):
+        begun = time.monotonic()
+        _take_turn(ready.starts[key], work | {"batch": rows[key].get("batch", 1)}, rows[key])
+        spent = time.monotonic() - begun
+        print(f"{ready.found['label']}, round {number + 1}: {key} {spent:.1f} s", file=sys.stderr)
+    _compare_vectors(rows)
 
 
 def _texts_of(model: str, count: int) -> Workload:
@@ -128,7 +183,7 @@ def _texts_of(model: str, count: int) -> Workload:
     return make_workload(folder / "tokenizer.json", count)
 
 
-def _make_ready(row: Row, name: str, model: Model, cores: int, found: Result) -> Start:
+def _make_row_ready(row: Row, name: str, model: Model, cores: int, found: Result) -> Start:
     """Make a row's environment and files; say how its process starts."""
     if row.missing:
         raise TurnFailed(row.missing)
@@ -145,7 +200,7 @@ def _make_ready(row: Row, name: str, model: Model, cores: int, found: Result) ->
 
 
 def _choose_batch(row: Row, start: Start, probe: list[str], quick: bool, found: Result) -> None:
-    if not row.sized:
+    if not row.sized or "batch" in found or "failed" in found:
         return
     if quick:
         found["batch"] = QUICK_BATCH
@@ -218,27 +273,6 @@ def _compare_vectors(rows: dict[str, Result]) -> None:
             "mean": round(float(cosines.mean()), 6),
             "min": round(float(cosines.min()), 6),
         }
-
-
-def show(results: Result) -> None:
-    """Print each row in short, and whether others used the machine meanwhile."""
-    for name, model in results["models"].items():
-        print(f"\n{name}, {model['texts']} texts")
-        for key, row in model["rows"].items():
-            if "failed" in row:
-                print(f"{key:24} {row['failed']}")
-                continue
-            last = row["turns"][-1]
-            p50 = " ".join(f"{v['p50']:8.2f}" for v in last.get("latency", {}).values())
-            rate = model["texts"] / last["pass_s"] if "pass_s" in last else 0
-            cosine = row.get("cosine", {})
-            print(
-                f"{key:24} ms {p50}  request {last.get('request_ms', 0):7.1f} ms"
-                f"  {rate:7.1f} texts/s (batch {row.get('batch', '-')})"
-                f"  first {last['first_s']:5.2f} s  {last['rss_mb']:5.0f} MB"
-                f"  cos {cosine.get('mean', 0):.4f} {cosine.get('min', 0):.4f}"
-            )
-        warn_of_noise(model["rows"].values())
 
 
 def warn_of_noise(rows: Iterable[Result]) -> None:

@@ -8,6 +8,7 @@ written for this purpose and never used to calibrate or to tune.
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 
@@ -48,6 +49,18 @@ def mixed_lengths(count: int, seed: int = SEED) -> list[int]:
     drawn = rng.lognormal(np.log(MEDIAN), SIGMA, count)
     lengths: list[int] = np.clip(np.rint(drawn), SHORTEST, LONGEST).astype(int).tolist()
     return lengths
+
+
+def even_lengths(count: int, seed: int = SEED) -> list[int]:
+    """Take the token counts of such texts at even steps of their distribution, in mixed order.
+
+    So lists of any size are alike: what they cost by the token can be compared.
+    """
+    steps = [NormalDist().inv_cdf((place + 0.5) / count) for place in range(count)]
+    spread = np.exp(np.log(MEDIAN) + SIGMA * np.array(steps))
+    lengths = np.clip(np.rint(spread), SHORTEST, LONGEST).astype(int)
+    mixed: list[int] = np.random.default_rng(seed).permutation(lengths).tolist()
+    return mixed
 
 
 def make_texts(words: list[str], lengths: list[int], seed: int = SEED) -> list[str]:

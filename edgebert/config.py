@@ -57,19 +57,52 @@ def usable_cores() -> int:
     return max(1, cores if quota is None else min(cores, int(quota)))
 
 
-def cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
-    """Read the CPU quota of this container in cores; None where there is no limit.
+def cgroup_quota(
+    root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
+) -> float | None:
+    """Read the CPU quota of this process in cores; None where there is no limit.
 
-    Source: Linux Documentation/admin-guide/cgroup-v2.rst, `cpu.max`; version 1's `cpu.cfs_*`.
+    It is the least of its own group's and those above, as far as they can be seen: a service's own
+    group has the limit, in a container the root that is visible there.
+
+    Source: Linux Documentation/admin-guide/cgroup-v2.rst, `cpu.max`; version 1's `cpu.cfs_*`;
+    cgroups(7), `/proc/pid/cgroup`.
     """
+    paths = _group_paths(membership)
+    for version, mount, controller in ((_quota_2, root, ""), (_quota_1, root / "cpu", "cpu")):
+        own = mount / paths.get(controller, "")
+        groups = [own, *(above for above in own.parents if above.is_relative_to(mount))]
+        quotas = [quota for group in groups if (quota := version(group)) is not None]
+        if quotas:
+            return min(quotas)
+    return None
+
+
+def _group_paths(membership: Path) -> dict[str, str]:
+    """Read where this process stands in each hierarchy: its controllers, "" for version 2."""
     try:
-        limit, period = (root / "cpu.max").read_text().split()
+        lines = [line.split(":", 2) for line in membership.read_text().splitlines()]
+    except OSError:
+        return {}
+    return {
+        controller: fields[2].lstrip("/")
+        for fields in lines
+        if len(fields) == 3 and ".." not in fields[2]  # a group that is not in sight from here
+        for controller in fields[1].split(",")
+    }
+
+
+def _quota_2(group: Path) -> float | None:
+    try:
+        limit, period = (group / "cpu.max").read_text().split()
         return None if limit == "max" else int(limit) / int(period)
     except (OSError, ValueError):
-        pass
+        return None
+
+
+def _quota_1(group: Path) -> float | None:
     try:
-        limit = (root / "cpu/cpu.cfs_quota_us").read_text()
-        period = (root / "cpu/cpu.cfs_period_us").read_text()
-        return None if int(limit) <= 0 else int(limit) / int(period)
+        limit = int((group / "cpu.cfs_quota_us").read_text())
+        return None if limit <= 0 else limit / int((group / "cpu.cfs_period_us").read_text())
     except (OSError, ValueError):
         return None

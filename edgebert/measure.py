@@ -66,7 +66,12 @@ class Figures:
 
 
 def measure(
-    path: Path, *, texts: int, rounds: int, threads: int | None = None
+    path: Path,
+    *,
+    texts: int,
+    rounds: int,
+    threads: int | None = None,
+    tell: Callable[[int, int, str], None] | None = None,
 ) -> tuple[Figures, ...]:
     """Measure a bundle and the yardstick in turns.
 
@@ -75,6 +80,7 @@ def measure(
         texts: how many mixed texts the throughput rests on.
         rounds: turns of each row.
         threads: cores to use; None: all that this process may.
+        tell: is called before each turn with the round from 1, how many there are, and the row.
 
     Returns:
         One row each, edgebert's first.
@@ -90,8 +96,10 @@ def measure(
     bundle = Bundle.open(path)
     cores = threads or usable_cores()
     turns: dict[str, list[dict[str, Any]]] = {row: [] for row in ROWS}
-    for _ in range(rounds):
+    for number in range(1, rounds + 1):
         for row in ROWS:
+            if tell is not None:
+                tell(number, rounds, row)
             turns[row].append(_take_turn(row, bundle.path, texts, cores))
     return tuple(_figures(row, turns[row]) for row in ROWS)
 

@@ -284,7 +284,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "batching": {"tokens"},  # a batch is made of token rows
     "bundle": {"reader"},
     "cli": {"version"},
-    "cli.bench": {"bundle", "device.cpu", "measure"},
+    "cli.bench": {"bundle", "device.cpu", "measure", "plain"},
     "cli.compare": {
         "compare",
         "comparison_report",

@@ -79,7 +79,41 @@ CGROUPS = {
 @pytest.mark.parametrize("case", CGROUPS)
 def test_a_containers_quota_is_read(tmp_path: Path, case: str) -> None:
     files, quota = CGROUPS[case]
-    assert cgroup_quota(write(tmp_path, files)) == quota
+    assert cgroup_quota(write(tmp_path, files), tmp_path / "none") == quota
+
+
+# where a process stands, the files of the groups, the quota: a service's own group, the group
+# above it, a container whose path from outside is not to be seen inside
+GROUPS: dict[str, tuple[str, dict[str, str], float | None]] = {
+    "its own, version 2": ("0::/a/b\n", {"a/b/cpu.max": "50000 100000\n"}, 0.5),
+    "the least of all above": (
+        "0::/a/b\n",
+        {"a/b/cpu.max": "300000 100000\n", "a/cpu.max": "200000 100000\n"},
+        2.0,
+    ),
+    "no limit of its own": (
+        "0::/a/b\n",
+        {"a/b/cpu.max": "max 100000\n", "cpu.max": "100000 100000\n"},
+        1.0,
+    ),
+    "its own, version 1": (
+        "4:cpu,cpuacct:/a\n0::/\n",
+        {"cpu/a/cpu.cfs_quota_us": "150000\n", "cpu/a/cpu.cfs_period_us": "100000\n"},
+        1.5,
+    ),
+    "of another group": ("0::/a\n", {"b/cpu.max": "50000 100000\n"}, None),
+    "a path from outside": ("0::/docker/x\n", {"cpu.max": "100000 100000\n"}, 1.0),
+    "a path upwards": ("0::/../x\n", {"cpu.max": "100000 100000\n"}, 1.0),
+    "not in this form": ("hm\n", {"cpu.max": "100000 100000\n"}, 1.0),
+}
+
+
+@pytest.mark.parametrize("case", GROUPS)
+def test_the_least_quota_of_a_group_and_those_above_counts(tmp_path: Path, case: str) -> None:
+    where, files, quota = GROUPS[case]
+    membership = tmp_path / "membership"
+    membership.write_text(where)
+    assert cgroup_quota(write(tmp_path / "root", files), membership) == quota
 
 
 CORES = [(8, None, 8), (8, 2.0, 2), (2, 4.0, 2), (8, 1.9, 1), (8, 0.5, 1), (1, None, 1)]

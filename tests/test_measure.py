@@ -81,6 +81,12 @@ def test_a_process_prints_its_figures(tiny: Path, capsys: pytest.CaptureFixture[
     assert all(one["p50_ms"] <= one["p99_ms"] for one in found["latencies"])
 
 
+def test_each_turn_is_told_before_it_is_taken(tiny: Path) -> None:
+    told: list[tuple[int, int, str]] = []
+    measure(tiny / "tiny-embed", texts=1, rounds=2, threads=1, tell=lambda *turn: told.append(turn))
+    assert told == [(1, 2, "edgebert"), (1, 2, "plain"), (2, 2, "edgebert"), (2, 2, "plain")]
+
+
 def test_both_rows_are_measured(tiny: Path) -> None:
     ours, plain = measure(tiny / "tiny-embed", texts=8, rounds=1, threads=1)
     assert (ours.row, plain.row) == ("edgebert", "plain")

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
+TOKENIZER = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+
 
 def make(source: Path, target: Path) -> None:
     """Quantize; weights s8 per channel, which is more exact than the default and as fast."""
@@ -14,5 +16,5 @@ def make(source: Path, target: Path) -> None:
         per_channel=True,
         weight_type=QuantType.QInt8,
     )
-    for name in ("config.json", "tokenizer.json"):
+    for name in TOKENIZER:
         shutil.copyfile(source / name, target / name)

@@ -1,6 +1,6 @@
 """Sentence embeddings: texts to vectors whose dot product, where normalised, is the cosine."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from pathlib import Path
 
 import numpy as np
@@ -72,9 +72,10 @@ class Embedder:
             InputError: a text is not a string or not Unicode, or an argument is unknown.
         """
         stream = self.stream(texts, prompt=prompt, dimensions=dimensions, truncation=truncation)
-        vectors = [embedding.vector for embedding in stream]
-        width = dimensions or self.dimensions
-        return np.stack(vectors) if vectors else np.empty((0, width), np.float32)
+        vectors = (embedding.vector for embedding in stream)
+        row = np.dtype((np.float32, dimensions or self.dimensions))
+        # straight into the array, so that no vector is held twice
+        return np.fromiter(vectors, row, len(texts) if isinstance(texts, Sized) else -1)
 
     def stream(
         self,

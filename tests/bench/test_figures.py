@@ -9,10 +9,12 @@ from bench.figures import (
     Measure,
     best_of,
     disturbed,
+    disturbed_points,
     ratio_of,
     short,
     tail_of,
     value_of,
+    versions_of,
 )
 
 BY_KEY: dict[str, Measure] = {measure.key: measure for measure in SPEED}
@@ -85,3 +87,19 @@ def test_turns_that_others_disturbed_are_counted() -> None:
 )
 def test_numbers_are_shown_in_three_figures(value: float | None, shown: str) -> None:
     assert short(value) == shown
+
+
+def test_points_of_curves_that_others_disturbed_are_counted() -> None:
+    quiet, loud = {"foreign": 0.01}, {"foreign": 0.2}
+    rows = {"one": {"texts": [quiet, loud], "cores": [loud]}}
+    assert disturbed_points(rows, 0.05) == (2, 3)
+
+
+def test_versions_are_those_of_the_named_packages_all_that_there_were() -> None:
+    rows = {
+        "a": {"versions": {"onnxruntime": "1.32.0", "sympy": "1.0", "torch": "2.13.0"}},
+        "b": {"versions": {"onnxruntime": "1.31.0"}},
+        "c": {"failed": "died"},
+    }
+    found = versions_of({"model": {"rows": rows}})
+    assert found == {"onnxruntime": "1.31.0 and 1.32.0", "torch": "2.13.0"}

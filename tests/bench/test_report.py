@@ -86,7 +86,8 @@ def test_a_peer_that_wins_stays_in_and_is_marked(peers: dict[str, Any]) -> None:
 
 def test_where_a_peer_wins_the_ratio_says_so(peers: dict[str, Any]) -> None:
     line = line_of(page_of(peers), "| 16 tokens, ms")
-    assert line == "| 16 tokens, ms | edgebert int8: 2.00 | a quick peer: 1.00 | 0.5 |"
+    assert line == "| 16 tokens, ms | int8: 2.00 | a quick peer: 1.00 | 0.5 ✗ | 2.00 |"
+    assert "| 16 tokens: best peer | 0.5 ✗ a quick peer |" in page_of(peers)
 
 
 def test_a_peer_that_could_not_run_is_there_with_the_reason(peers: dict[str, Any]) -> None:
@@ -106,10 +107,15 @@ def test_a_quick_run_is_said_to_be(peers: dict[str, Any]) -> None:
     assert "only that everything works" in page_of(peers | {"quick": True})
 
 
+def test_a_run_that_broke_off_is_said_to_be(peers: dict[str, Any]) -> None:
+    assert "some rounds are missing" in page_of(peers | {"finished": False})
+    assert "some rounds are missing" not in page_of(peers | {"finished": True})
+
+
 def test_every_chart_on_the_page_is_drawn(peers: dict[str, Any]) -> None:
     files = render({"peers": peers})
     drawn = {path.name for path in files if path.suffix == ".svg"}
-    assert drawn == {"peers-minilm-latency-16.svg", "peers-minilm-throughput.svg"}
+    assert drawn == {"peers-minilm.svg"}
     assert all(f"(../bench/results/{name})" in files[PAGE] for name in drawn)
 
 
@@ -133,25 +139,44 @@ def test_levers_are_set_against_the_runtime_as_shipped() -> None:
     assert "| odd | it died |" in page
 
 
-def test_scaling_draws_four_curves_and_lists_the_points() -> None:
-    point = {"texts": 10, "tokens": 450, "texts_per_s": 9.0, "us_per_token": 5.0, "peak_mb": 80.0}
+@pytest.fixture
+def scaling() -> dict[str, Any]:
+    point = {
+        "texts": 32,
+        "tokens": 1450,
+        "texts_per_s": 9.0,
+        "us_per_token": 5.0,
+        "peak_mb": 80.0,
+        "own_mb": 70.0,
+        "foreign": 0.0,
+    }
+    longer = point | {"texts": 1000, "us_per_token": 5.5, "own_mb": 84.0}
     row = {
         "label": "edgebert int8",
         "ours": True,
-        "texts": [point, point | {"texts": 100}],
+        "texts": [point | {"texts": 1, "us_per_token": 50.0}, point, longer],
         "cores": [point | {"cores": 1}, point | {"cores": 2}],
         "tokens": [{"tokens": 8, "us_per_token": 9.0}, {"tokens": 16, "us_per_token": 8.0}],
     }
-    result = {
+    return {
         "kind": "scaling",
         "made": "2026-01-02",
         "machine": MACHINE,
         "model": "MiniLM",
-        "rows": {"edgebert-int8": row, "gone": {"failed": "no"}},
+        "rows": {"edgebert-int8": row, "gone": {"label": "a lost row", "failed": "it died"}},
     }
-    files = render({"scaling": result})
+
+
+def test_scaling_draws_four_curves_and_lists_the_points(scaling: dict[str, Any]) -> None:
+    files = render({"scaling": scaling})
     assert len([path for path in files if path.suffix == ".svg"]) == 4
-    assert "| edgebert int8 | 100 | 9.00 | 5.00 | 80.0 |" in files[PAGE]
+    assert "| edgebert int8 | 1,000 | 9.00 | 5.50 | 80.0 | 84.0 |" in files[PAGE]
+    assert "| a lost row | it died |" in files[PAGE]
+
+
+def test_scaling_holds_long_lists_to_the_target(scaling: dict[str, Any]) -> None:
+    line = line_of(render({"scaling": scaling})[PAGE], "| edgebert int8 | 10%")
+    assert line == "| edgebert int8 | 10% ✓ | 20% ✗ | 1,000 |"  # one text is not among them
 
 
 def test_results_are_read_by_name(tmp_path: Path) -> None:

@@ -2,13 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.prepare import last_words
-from bench.report import render
-from bench.rows import BASELINE, MODELS, ROWS, on_cores
+from bench.report import PAGE, render
+from bench.rows import BASELINE, MODELS, ROWS, SMALL, on_cores
 from bench.runner import main, rotated, rounded
+from bench.turn import Start, take
 
 TINY_ROWS = "edgebert-int8,edgebert-int8-static,tei"
 
@@ -53,6 +55,69 @@ def test_a_row_that_dies_is_a_row_with_the_reason(tiny_model: str, tmp_path: Pat
     assert "not a bundle" in row["failed"]
 
 
+def test_a_round_that_would_end_too_late_is_not_begun(tiny_model: str, tmp_path: Path) -> None:
+    output = tmp_path / "out.json"
+    arguments = ["--models", tiny_model, "--rows", "edgebert-int8", "--quick"]
+    arguments += ["--workloads", "latency-16", "--output", str(output)]
+    assert main([*arguments, "--rounds", "3", "--minutes", "0"]) == 0
+    result = json.loads(output.read_text())
+    assert (result["rounds"], result["finished"]) == (1, True)
+    assert len(result["models"]["tiny"]["rows"]["edgebert-int8"]["turns"]) == 1
+
+
+class Interrupted(Exception):
+    """Stands for a key pressed, or a machine gone, in the middle of a run."""
+
+
+@pytest.fixture
+def interrupted(tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The arguments of a run of two rounds that broke off in the last turn of the second."""
+    arguments = ["--models", tiny_model, "--rows", TINY_ROWS, "--rounds", "2", "--quick"]
+    arguments += ["--workloads", "latency-16", "--output", str(tmp_path / "out.json")]
+    turns = iter([take, take, take])
+
+    def take_three(start: Start, work: dict[str, Any]) -> dict[str, Any]:
+        one = next(turns, None)
+        if one is None:
+            raise Interrupted
+        return one(start, work)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bench.runner.take", take_three)
+        with pytest.raises(Interrupted):
+            main(arguments)
+    return arguments
+
+
+def test_an_interrupted_run_keeps_its_whole_rounds(interrupted: list[str], tmp_path: Path) -> None:
+    result = json.loads((tmp_path / "out.json").read_text())
+    rows = result["models"]["tiny"]["rows"]
+    assert result["finished"] is False
+    assert [len(row.get("turns", ())) for row in rows.values()] == [1, 1, 0]
+    assert "broke off" in render({"peers": result})[PAGE]
+
+
+def test_an_interrupted_run_is_gone_on_with(interrupted: list[str], tmp_path: Path) -> None:
+    output = tmp_path / "out.json"
+    before = json.loads(output.read_text())["models"]["tiny"]["rows"]
+    assert main([*interrupted, "--continue"]) == 0
+    result = json.loads(output.read_text())
+    after = result["models"]["tiny"]["rows"]
+    assert result["finished"] is True
+    for key in ("edgebert-int8", "edgebert-int8-static"):
+        assert len(after[key]["turns"]) == 2
+        assert after[key]["turns"][0] == before[key]["turns"][0]
+
+
+def test_another_run_is_not_gone_on_with(
+    interrupted: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (tmp_path / "out.json").read_bytes()
+    assert main([*interrupted, "--rows", "edgebert-int8", "--continue"]) == 1
+    assert "run without --continue" in capsys.readouterr().err
+    assert (tmp_path / "out.json").read_bytes() == before
+
+
 def test_an_unknown_row_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--rows", "edgebert-int5"])
@@ -88,6 +153,10 @@ def test_every_row_is_ours_or_has_a_peer_or_a_reason() -> None:
 
 def test_cores_are_filled_into_settings() -> None:
     assert on_cores({"threads": "cores", "workers": 1}, 4) == {"threads": 4, "workers": 1}
+
+
+def test_no_row_is_left_out_of_the_smallest_model() -> None:
+    assert all(set(row.not_on) <= set(MODELS) - {SMALL} for row in ROWS.values())
 
 
 def test_every_model_is_asked_at_every_length() -> None:

@@ -23,9 +23,10 @@ def test_a_row_has_its_three_curves(
     monkeypatch.setattr(scaling, "MODEL", tiny_model)
     monkeypatch.setattr(scaling, "TOKENS", (8, 16))
     output = tmp_path / "out.json"
-    assert main(["--most", "10", "--rows", "edgebert-int8", "--output", str(output)]) == 0
+    assert main(["--most", "8", "--rows", "edgebert-int8", "--output", str(output)]) == 0
     row = json.loads(output.read_text())["rows"]["edgebert-int8"]
-    assert [point["texts"] for point in row["texts"]] == [1, 10]
+    assert [point["texts"] for point in row["texts"]] == [1, 8]
     assert [point["tokens"] for point in row["tokens"]] == [8, 16]
     assert [point["cores"] for point in row["cores"]] == list(range(1, len(row["cores"]) + 1))
     assert all(point["us_per_token"] > 0 for point in row["texts"] + row["tokens"])
+    assert all(0 < point["own_mb"] <= point["peak_mb"] for point in row["texts"] + row["cores"])

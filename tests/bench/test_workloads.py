@@ -8,9 +8,11 @@ import pytest
 from bench.workloads import (
     LENGTHS,
     LONGEST,
+    MEDIAN,
     REQUEST,
     SHORTEST,
     blocks_of,
+    even_lengths,
     make_texts,
     make_workload,
     mixed_lengths,
@@ -55,6 +57,21 @@ def test_mixed_lengths_are_as_the_method_says() -> None:
 
 def test_a_shorter_list_is_the_beginning_of_a_longer_one() -> None:
     assert mixed_lengths(100) == mixed_lengths(1000)[:100]
+
+
+@pytest.mark.parametrize("count", [32, 100, 1000])
+def test_even_lengths_are_alike_in_lists_of_any_size(count: int) -> None:
+    mean = sum(even_lengths(10_000)) / 10_000
+    assert sum(even_lengths(count)) / count == pytest.approx(mean, rel=0.02)
+
+
+def test_one_text_of_even_lengths_is_the_median() -> None:
+    assert even_lengths(1) == [MEDIAN]
+
+
+def test_even_lengths_come_in_no_order() -> None:
+    lengths = even_lengths(100)
+    assert lengths != sorted(lengths) != sorted(lengths, reverse=True)
 
 
 def test_a_request_has_32_texts_that_differ(tokenizer_file: Path) -> None:

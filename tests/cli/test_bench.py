@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Called
 
 Call = Callable[..., Called]
@@ -13,8 +15,15 @@ FEW = ("--texts", 4, "--rounds", 1, "--threads", 1)
 def test_a_table_has_a_line_for_each_figure(call: Call, tiny: Path) -> None:
     result = call("bench", tiny / "tiny-embed", *FEW)
     assert (result.code, result.err) == (0, "")
-    for what in ("ms, 16 tokens, p50", "texts a second", "s, start to first output", "MB, peak"):
-        assert what in result.out
+    lines = result.out.splitlines()
+    assert lines[0].startswith("tiny-embed: ")
+    assert lines[2] == "4 mixed texts, medians of 1 rounds"
+    for what in ("one text of 16 tokens", "mixed texts a second", "start to first", "peak memory"):
+        (line,) = [line for line in lines if line.startswith(what)]
+        ours, plain, ratio = (float(cell.strip("x").replace(",", "")) for cell in line.split()[-3:])
+        more_is_better = what == "mixed texts a second"
+        shown = ours / plain if more_is_better else plain / ours
+        assert ratio == pytest.approx(shown, rel=0.1, abs=0.05)
 
 
 def test_as_json_there_is_an_object_for_each_row(call: Call, tiny: Path) -> None:

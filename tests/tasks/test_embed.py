@@ -44,6 +44,11 @@ def test_a_stream_gives_the_same_vectors(texts: list[str]) -> None:
     assert np.array_equal(np.reshape(streamed, (-1, 32)), TINY.embed(texts))
 
 
+def test_texts_whose_number_is_not_known_have_the_same_vectors(embedder: Embedder) -> None:
+    texts = ["the train", "a good film", "paris"] * 1500  # more than the engine takes at once
+    np.testing.assert_array_equal(embedder.embed(iter(texts)), embedder.embed(texts))
+
+
 def test_the_length_of_a_vector_is_known_beforehand(embedder: Embedder) -> None:
     assert embedder.embed(["the"]).shape[1] == embedder.dimensions
 
