@@ -19,7 +19,8 @@ pytestmark = [pytest.mark.export, pytest.mark.realmodel]
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = {
-    name: (ROOT / "docs" / name).read_text("utf-8") for name in ("compatibility.md", "in-an-app.md")
+    name: (ROOT / "docs" / name).read_text("utf-8")
+    for name in ("compatibility.md", "in-an-app.md", "tuning.md")
 }
 CHOOSING = (ROOT / "docs" / "choosing.md").read_text(encoding="utf-8")
 LEARNING = (ROOT / "docs" / "learning.md").read_text(encoding="utf-8")
@@ -78,7 +79,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (made / name).write_text(INTENTS)
     labelled = [f"{text} {n},{label}" for n in range(10) for text, label in LABELLED]
     (made / "labelled.csv").write_text("\n".join(["text,label", *labelled, ""]))
-    for command in [*commands(), *commands(LEARNING), *commands(CHOOSING), *commands(SCALE)]:
+    tuning = commands(PAGES["tuning.md"])
+    pages = [*commands(), *commands(LEARNING), *commands(CHOOSING), *commands(SCALE), *tuning]
+    for command in pages:
         done = run(command, made)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
     return made
