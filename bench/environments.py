@@ -23,6 +23,15 @@ ONNXRUNTIME = "onnxruntime==1.32.0"
 PINS: dict[str, tuple[str, ...]] = {
     # edgebert itself runs here, from this checkout
     "onnxruntime": (ONNXRUNTIME, TOKENIZERS, ARRAYS),
+    # edgebert with its second engine, and what exports bundles for it
+    "edgebert-openvino": (
+        ONNXRUNTIME,
+        TOKENIZERS,
+        ARRAYS,
+        "openvino==2026.4.1",
+        "onnx==1.23.2",
+        "safetensors",
+    ),
     # the peer, and what makes the files of other peers: exports, CTranslate2's converter
     "optimum": (
         TORCH,

@@ -39,6 +39,13 @@ STEPS = {
     "bundle-int8": Step("optimum", "bundle", arguments=("int8",)),
     "bundle-int8-static": Step("optimum", "bundle", arguments=("int8", "static")),
     "bundle-int8-accurate": Step("optimum", "bundle", arguments=("int8-accurate",)),
+    "bundle-int8-openvino": Step(
+        "edgebert-openvino", "bundle", arguments=("int8", "static", "openvino")
+    ),
+    "bundle-fp32-openvino": Step(
+        "edgebert-openvino", "bundle", arguments=("fp32", "none", "openvino")
+    ),
+    "bundle-tuned": Step("edgebert-openvino", "tuned_bundle", "bundle-int8-openvino"),
     "onnx": Step("optimum", "optimum_export"),
     "onnx-int8": Step("optimum", "onnxruntime_int8", "onnx"),
     "optimum-o2": Step("optimum", "optimum_level", "onnx", ("O2",)),

@@ -80,6 +80,18 @@ BF16 = {"file": "model.onnx", "precision": "bf16"}
 OV_INT8 = {"file": "model.xml", "precision": "bf16"}  # what int8 leaves, in OpenVINO's best
 
 
+def _on_openvino(label: str, files: str, settings: Mapping[str, Any]) -> Row:
+    return Row(
+        f"edgebert {label}",
+        "edgebert_bundle",
+        "edgebert-openvino",
+        files,
+        (*LEAN, "openvino"),
+        settings,
+        sized=False,
+    )
+
+
 def _edgebert(level: str, files: str, *, small_only: bool = False) -> Row:
     return Row(
         f"edgebert {level}",
@@ -97,6 +109,15 @@ ROWS: dict[str, Row] = {
     "edgebert-int8-static": _edgebert("int8, calibrated", "bundle-int8-static"),
     "edgebert-int8-accurate": _edgebert("int8-accurate", "bundle-int8-accurate", small_only=True),
     "edgebert-fp32": _edgebert("fp32", "bundle-fp32"),
+    "edgebert-openvino-int8": _on_openvino(
+        "int8, openvino", "bundle-int8-openvino", {"engine": "openvino"}
+    ),
+    "edgebert-openvino-bf16": _on_openvino(
+        "fp32, openvino (bf16)", "bundle-fp32-openvino", {"engine": "openvino"}
+    ),
+    "edgebert-tuned": _on_openvino(
+        "int8, tuned", "bundle-tuned", {"engine": "tuned", "bundle": "bundle"}
+    ),
     "raw-fp32": Row("onnxruntime fp32", "onnxruntime_session", "onnxruntime", "onnx", LEAN, ALL),
     "raw-int8": Row(
         "onnxruntime int8 per channel", "onnxruntime_session", "onnxruntime", "onnx-int8", LEAN, ALL

@@ -4,9 +4,13 @@ import os
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 from edgebert.errors import InputError
 from edgebert.manifest import EngineName
+
+# as `edgebert tune` found on this machine, by the length of a text; onnxruntime where it did not
+TUNED = "tuned"
 
 
 class Truncation(StrEnum):
@@ -24,7 +28,8 @@ class RuntimeConfig:
     threads: int | None = None  # worker threads; None: the cores this process may use
     max_tokens_per_run: int | None = None  # token budget of a run; None: by the hidden size
     truncation: Truncation | None = None  # None: the task's own: tag, answer: window; else cut
-    engine: EngineName = EngineName.ONNXRUNTIME  # another: if the bundle was exported for it
+    # another: if the bundle was exported for it; tuned: as its profile on this machine says
+    engine: EngineName | Literal["tuned"] = EngineName.ONNXRUNTIME
 
     def __post_init__(self) -> None:
         for name in ("threads", "max_tokens_per_run"):
@@ -36,10 +41,10 @@ class RuntimeConfig:
                 f"RuntimeConfig.truncation is {self.truncation!r}; it must be one of: "
                 f"{', '.join(Truncation)}, or None"
             )
-        if self.engine not in tuple(EngineName):
+        engines = (*EngineName, TUNED)
+        if self.engine not in engines:
             raise InputError(
-                f"RuntimeConfig.engine is {self.engine!r}; it must be one of: "
-                f"{', '.join(EngineName)}"
+                f"RuntimeConfig.engine is {self.engine!r}; it must be one of: {', '.join(engines)}"
             )
 
 

@@ -14,14 +14,15 @@ from typing import TypeVar
 
 import numpy as np
 
-from edgebert.batching import Batch, default_budget, plan_runs, round_up
+from edgebert.batching import Batch, default_budget, plan_runs
 from edgebert.bundle import Bundle
-from edgebert.config import RuntimeConfig, Truncation, usable_cores
-from edgebert.engines import Opened, open_sessions
+from edgebert.config import TUNED, RuntimeConfig, Truncation, usable_cores
+from edgebert.engines import Opened, Range, open_ranges, open_sessions
 from edgebert.errors import InferenceError, InputError, TaskError
 from edgebert.manifest import EngineName, Manifest, Task
 from edgebert.results import Floats
 from edgebert.tokens import Text, Tokenizer, Tokens, open_tokenizer
+from edgebert.tuned import ranges_here
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -67,12 +68,25 @@ class Engine:
         Raises:
             BundleError: it cannot be used.
         """
-        bundle = Bundle.open(path)
-        return cls.from_parts(bundle.path, bundle.manifest, config or RuntimeConfig())
+        bundle, chosen = Bundle.open(path), config or RuntimeConfig()
+        ranges: Sequence[Range] = ()
+        if chosen.engine == TUNED:
+            ranges = ranges_here(bundle, chosen.threads or usable_cores())
+        return cls.from_parts(bundle.path, bundle.manifest, chosen, ranges)
 
     @classmethod
-    def from_parts(cls, folder: Path, manifest: Manifest, config: RuntimeConfig) -> "Engine":
-        """Make an engine from a folder whose files are known to be good."""
+    def from_parts(
+        cls, folder: Path, manifest: Manifest, config: RuntimeConfig, ranges: Sequence[Range] = ()
+    ) -> "Engine":
+        """Make an engine from a folder whose files are known to be good.
+
+        Args:
+            folder: of the bundle.
+            manifest: of the bundle.
+            config: how to run.
+            ranges: which engine runs which lengths; without, the configuration's runs all, and
+                onnxruntime where that is "tuned".
+        """
         tokenizer = Tokenizer(
             open_tokenizer(folder / "tokenizer.json"),
             max_tokens=manifest.max_tokens,
@@ -81,7 +95,12 @@ class Engine:
             needs_offsets=manifest.task in (Task.TAG, Task.ANSWER, Task.FILL),
         )
         threads = config.threads or usable_cores()
-        opened = open_sessions(folder, manifest, EngineName(config.engine), threads)
+        if ranges:
+            opened = open_ranges(folder, manifest, ranges, threads)
+        else:
+            tuned = config.engine == TUNED
+            engine = EngineName.ONNXRUNTIME if tuned else EngineName(config.engine)
+            opened = open_sessions(folder, manifest, engine, threads)
         return cls(manifest, tokenizer, opened, config)
 
     def require(self, task: Task) -> None:
@@ -153,14 +172,16 @@ class Engine:
         Raises:
             InferenceError: the graph failed, or gave a value that is not finite.
         """
-        step, most = self._opened.length_step, self.manifest.max_tokens
-        lengths = [round_up(len(row.ids), step, most) for row in tokens]
+        # by a row's own length alone: which engine runs it, and how far it is padded
+        opened = [self._opened.of(len(row.ids)) for row in tokens]
+        most = self.manifest.max_tokens
+        lengths = [by.padded(len(row.ids), most) for row, by in zip(tokens, opened, strict=True)]
         runs = list(plan_runs(lengths, self.budget))
-        session = self._opened.lone if len(runs) == 1 else self._opened.shared
 
         def run(rows: tuple[int, ...]) -> Sequence[R]:
             batch = Batch(tuple(tokens[row] for row in rows), lengths[rows[0]])
-            outputs = session.run(batch)
+            by = opened[rows[0]]
+            outputs = (by.lone if len(runs) == 1 else by.shared).run(batch)
             require_finite(outputs, batch.rows)
             return readout(outputs, batch)
 

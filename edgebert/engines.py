@@ -1,19 +1,21 @@
 """Choose what runs a bundle on this machine: onnxruntime, or an engine that it was exported for.
 
 What differs between engines above their sessions stands here as values: how lengths are rounded.
+Where a bundle runs on two of them, a text's own length decides, so that it has one result.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from edgebert.batching import round_up
 from edgebert.errors import BundleError, MissingExtraError
-from edgebert.lone import LoneSession
+from edgebert.lone import LoneSession, Turns
 from edgebert.manifest import EngineName, Graph, Manifest
 from edgebert.session import OnnxSession, Session
 
@@ -28,9 +30,67 @@ class Opened:
     shared: Session  # by the worker threads, each run on one core
     lone: Session  # of a batch that is the only one of its call
     length_step: int = 1  # rows are padded to a multiple of this many tokens, and masked
+    longer: "tuple[int, Opened] | None" = None  # what runs rows of more than so many tokens
+
+    def of(self, tokens: int) -> "Opened":
+        """Give what runs rows of so many tokens."""
+        found = self
+        while found.longer is not None and tokens > found.longer[0]:
+            found = found.longer[1]
+        return found
+
+    def padded(self, tokens: int, most: int) -> int:
+        """Give the length that a row is padded to, which only rows run here have.
+
+        Args:
+            tokens: of the row.
+            most: the model's limit.
+        """
+        end = most if self.longer is None else min(most, self.longer[0])
+        return round_up(tokens, self.length_step, end)
 
 
-def open_sessions(folder: Path, manifest: Manifest, engine: EngineName, threads: int) -> Opened:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """How rows of some lengths are run; it begins where the one before it ends."""
+
+    up_to: int  # tokens; the last range has no end, whatever it says
+    engine: EngineName
+    wide: bool  # whether a row that is alone may take all cores
+
+
+def open_ranges(folder: Path, manifest: Manifest, ranges: Sequence[Range], threads: int) -> Opened:
+    """Load all engines that some lengths are run on.
+
+    Args:
+        folder: of the bundle.
+        manifest: its manifest.
+        ranges: in the order of their lengths, at least one.
+        threads: worker threads that will share the sessions.
+
+    Raises:
+        MissingExtraError, BundleError: as `open_sessions`.
+    """
+    turns = Turns()
+    engines = dict.fromkeys(each.engine for each in ranges)
+    opened = {name: open_sessions(folder, manifest, name, threads, turns) for name in engines}
+    chosen: Opened | None = None
+    for each in reversed(ranges):
+        found = opened[each.engine]
+        longer = None if chosen is None else (each.up_to, chosen)
+        chosen = replace(found, lone=found.lone if each.wide else found.shared, longer=longer)
+    if chosen is None:
+        raise ValueError("no range")
+    return chosen
+
+
+def open_sessions(
+    folder: Path,
+    manifest: Manifest,
+    engine: EngineName,
+    threads: int,
+    turns: Turns | None = None,
+) -> Opened:
     """Load what a bundle has for an engine.
 
     Args:
@@ -38,6 +98,7 @@ def open_sessions(folder: Path, manifest: Manifest, engine: EngineName, threads:
         manifest: its manifest.
         engine: which to use.
         threads: worker threads that will share the sessions.
+        turns: shared with the bundle's other engine; None: it runs on this one alone.
 
     Raises:
         MissingExtraError: the engine is not installed.
@@ -47,7 +108,7 @@ def open_sessions(folder: Path, manifest: Manifest, engine: EngineName, threads:
     shared = open_one(folder, graph, threads, threads)
     lone = shared
     if threads > 1:
-        lone = LoneSession(shared, lambda: open_one(folder, graph, 1, threads))
+        lone = LoneSession(shared, lambda: open_one(folder, graph, 1, threads), turns)
     return Opened(shared, lone, LENGTH_STEPS[engine])
 
 

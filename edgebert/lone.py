@@ -18,33 +18,48 @@ from edgebert.session import Session
 LONG = 64  # tokens from which even the first lone run is worth it
 
 
+class Turns:
+    """Counts the lone runs of a bundle, on whatever engine: two at once must not take all cores."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()  # around the choice, never around a run
+        self.active = 0
+
+
 class LoneSession:
     """Runs a batch on all cores where no other is running. May be shared between threads."""
 
-    def __init__(self, shared: Session, open_wide: Callable[[], Session]) -> None:
-        """Take the session that workers share, and what opens one on all cores."""
+    def __init__(
+        self, shared: Session, open_wide: Callable[[], Session], turns: Turns | None = None
+    ) -> None:
+        """Take the session that workers share, and what opens one on all cores.
+
+        Args:
+            shared: runs what is not alone.
+            open_wide: opens the other one when it is first worth it.
+            turns: shared with the lone sessions of the bundle's other engine; None: it has none.
+        """
         self._shared = shared
         self._open_wide = open_wide
         self._wide: Session | None = None
-        self._lock = Lock()  # around the choice, never around a run
-        self._active = 0
+        self._turns = turns or Turns()
         self._seen = False
 
     def run(self, batch: Batch) -> tuple[Floats, ...]:
         """Run one batch: on all cores if it is alone, else as any other."""
-        with self._lock:
+        with self._turns.lock:
             session = self._choose(batch)
-            self._active += 1
+            self._turns.active += 1
         try:
             return session.run(batch)
         finally:
-            with self._lock:
-                self._active -= 1
+            with self._turns.lock:
+                self._turns.active -= 1
 
     def _choose(self, batch: Batch) -> Session:
         worth_it = self._seen or len(batch.tokens[0].ids) >= LONG
         self._seen = True
-        if self._active or not worth_it:
+        if self._turns.active or not worth_it:
             return self._shared
         if self._wide is None:
             self._wide = self._open_wide()

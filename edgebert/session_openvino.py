@@ -17,6 +17,10 @@ from edgebert.manifest import Graph
 from edgebert.results import Floats
 from edgebert.session import feeds_of
 
+# openvino finds numpy at its first use, behind two locks. Two first runs side by side can take one
+# each and wait for ever; here one thread alone comes by, since Python imports a module once.
+openvino.Tensor(np.zeros(1, np.int64)).data[:] = 1
+
 
 class OpenVinoSession:
     """One graph in OpenVINO on the CPU; several threads may call it."""

@@ -137,3 +137,7 @@ def test_without_affinity_the_systems_count_is_taken(
     monkeypatch.setattr(os, "cpu_count", lambda: count)
     monkeypatch.setattr(module, "cgroup_quota", lambda: None)
     assert usable_cores() == cores
+
+
+def test_the_engine_may_be_left_to_what_was_tuned() -> None:
+    assert RuntimeConfig(engine="tuned").engine == "tuned"

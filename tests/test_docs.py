@@ -19,7 +19,8 @@ pytestmark = [pytest.mark.export, pytest.mark.realmodel]
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = {
-    name: (ROOT / "docs" / name).read_text("utf-8") for name in ("compatibility.md", "in-an-app.md")
+    name: (ROOT / "docs" / name).read_text("utf-8")
+    for name in ("compatibility.md", "in-an-app.md", "tuning.md")
 }
 CHOOSING = (ROOT / "docs" / "choosing.md").read_text(encoding="utf-8")
 LEARNING = (ROOT / "docs" / "learning.md").read_text(encoding="utf-8")
@@ -79,7 +80,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (made / name).write_text(INTENTS)
     labelled = [f"{text} {n},{label}" for n in range(10) for text, label in LABELLED]
     (made / "labelled.csv").write_text("\n".join(["text,label", *labelled, ""]))
-    pages = (README, LEARNING, CHOOSING, SCALE, ROUTING)
+    pages = (README, LEARNING, CHOOSING, SCALE, ROUTING, PAGES["tuning.md"])
     for command in [command for page in pages for command in commands(page)]:
         done = run(command, made)
         assert done.returncode == 0, f"{command}\n{done.stderr}"

@@ -13,7 +13,7 @@ import edgebert
 from edgebert.batching import Batch, round_up
 from edgebert.config import RuntimeConfig
 from edgebert.engine import Engine
-from edgebert.engines import OPENERS, Opened
+from edgebert.engines import OPENERS, Opened, Range, open_ranges
 from edgebert.errors import BundleError, InputError, MissingExtraError
 from edgebert.manifest import EngineName
 from tests.fakes import FakeSession, make_tokenizer, read_manifest
@@ -60,6 +60,49 @@ def test_padding_is_masked_and_tokens_are_not() -> None:
     for batch in session.batches:
         assert batch.mask.sum(axis=1).tolist() == [len(row.ids) for row in batch.tokens]
         assert not (batch.ids * (1 - batch.mask)).any()
+
+
+def split_engine(below: FakeSession, above: FakeSession, steps: tuple[int, int] = (1, 8)) -> Engine:
+    """Give an engine that runs rows of up to 6 tokens on one session and longer ones on another."""
+    manifest = read_manifest(EMBED)
+    tokenizer = make_tokenizer(EMBED, max_tokens=manifest.max_tokens)
+    longer = Opened(above, above, steps[1])
+    opened = Opened(below, below, steps[0], (6, longer))
+    return Engine(manifest, tokenizer, opened, RuntimeConfig(threads=1))
+
+
+@pytest.mark.parametrize("steps", [(1, 8), (8, 1)])
+def test_a_rows_own_length_decides_which_engine_runs_it(steps: tuple[int, int]) -> None:
+    below, above = FakeSession(masked_sums), FakeSession(masked_sums)
+    run(split_engine(below, above, steps), TEXTS)
+    short = [len(row.ids) for batch in below.batches for row in batch.tokens]
+    long = [len(row.ids) for batch in above.batches for row in batch.tokens]
+    assert len(short) + len(long) == len(TEXTS)
+    assert max(short) <= 6 < min(long)
+
+
+@pytest.mark.parametrize("steps", [(1, 8), (8, 1)])
+def test_a_text_gets_the_same_engine_and_padding_alone_and_among_others(
+    steps: tuple[int, int],
+) -> None:
+    def marked(batch: Batch) -> tuple[np.ndarray, ...]:
+        return (-masked_sums(batch)[0],)
+
+    engine = split_engine(FakeSession(masked_sums), FakeSession(marked), steps)
+    assert run(engine, TEXTS) == [run(engine, [text])[0] for text in TEXTS]
+
+
+def test_ranges_of_one_engine_share_its_session() -> None:
+    ranges = [
+        Range(up_to=4, engine=EngineName.ONNXRUNTIME, wide=False),
+        Range(up_to=9, engine=EngineName.ONNXRUNTIME, wide=True),
+    ]
+    opened = open_ranges(EMBED, read_manifest(EMBED), ranges, 2)
+    short, long = opened.of(4), opened.of(5)
+    assert short.shared is long.shared
+    assert short.lone is short.shared
+    assert long.lone is not long.shared
+    assert opened.of(10_000) is long
 
 
 @given(st.integers(1, 512), st.integers(1, 64))

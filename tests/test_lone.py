@@ -11,7 +11,7 @@ import pytest
 
 from edgebert.batching import Batch
 from edgebert.config import RuntimeConfig
-from edgebert.lone import LONG, LoneSession
+from edgebert.lone import LONG, LoneSession, Turns
 from edgebert.session import OnnxSession
 from edgebert.tasks.embed import Embedder
 from tests.fakes import FakeSession, make_tokenizer, read_manifest
@@ -78,6 +78,27 @@ def test_a_run_beside_another_takes_one_core() -> None:
     go_on.set()
     first.join()
     assert len(shared.batches) == 1
+
+
+def test_a_run_on_another_engine_counts_as_well() -> None:
+    inside, go_on = threading.Event(), threading.Event()
+
+    class Slow(FakeSession):
+        def run(self, batch: Batch) -> tuple[np.ndarray, ...]:
+            inside.set()
+            assert go_on.wait(30)
+            return super().run(batch)
+
+    turns, shared, opened = Turns(), FakeSession(), Opened()
+    first = threading.Thread(
+        target=LoneSession(FakeSession(), Slow, turns).run, args=[batch_of(FULL)]
+    )
+    first.start()
+    assert inside.wait(30)
+    LoneSession(shared, opened, turns).run(batch_of(FULL))
+    go_on.set()
+    first.join()
+    assert (len(shared.batches), opened.sessions) == (1, [])
 
 
 def test_a_failed_run_leaves_the_machine_free() -> None:

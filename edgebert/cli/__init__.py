@@ -47,6 +47,7 @@ VERBS = {
     "pack": "put a bundle into one file",
     "unpack": "take a bundle out of its file",
     "bench": "measure what a bundle costs on this machine",
+    "tune": "find which engine wins for which lengths on this machine",
     "doctor": "say what this machine offers and whether a bundle fits it",
 }
 

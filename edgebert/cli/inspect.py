@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 
 from edgebert.bundle import MANIFEST_NAME, Bundle
+from edgebert.config import usable_cores
 from edgebert.manifest import Manifest
+from edgebert.tuned import describe_ranges, read_profile
 
 SUMMARY = """Show what a bundle is, what was proven of it, and that its files are whole."""
 EXAMPLE = "edgebert inspect minilm-int8"
@@ -69,6 +71,7 @@ def describe(bundle: Bundle) -> list[tuple[str, str]]:
         )
         for name, other in manifest.alternatives.items()
     ]
+    lines += _tuned(bundle)
     lines += [
         ("licence", manifest.source.licence or "not stated by the checkpoint"),
         ("made by", ", ".join(f"{name} {number}" for name, number in manifest.tools.items())),
@@ -76,6 +79,13 @@ def describe(bundle: Bundle) -> list[tuple[str, str]]:
         ("fingerprint", bundle.fingerprint),
     ]
     return lines
+
+
+def _tuned(bundle: Bundle) -> list[tuple[str, str]]:
+    profile, reason = read_profile(bundle, usable_cores())
+    if profile is not None:
+        return [("tuned", describe_ranges(profile.ranges))]
+    return [("tuned", f"void here: {reason}")] if reason else []
 
 
 def _proof(manifest: Manifest) -> list[tuple[str, str]]:

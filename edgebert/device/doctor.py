@@ -10,6 +10,7 @@ from edgebert.bundle import Bundle
 from edgebert.config import cgroup_quota, usable_cores
 from edgebert.device.cpu import SATURATING, Cpu, Int8Path, read_cpu
 from edgebert.manifest import Level
+from edgebert.tuned import describe_ranges, read_profile
 
 MEMINFO = Path("/proc/meminfo")
 # Loading maps the weights and lays out the int8 ones anew for the CPU: twice their size, and what
@@ -158,7 +159,21 @@ def _memory(machine: Machine) -> Finding:
 
 def examine_bundle(bundle: Bundle, machine: Machine) -> list[Finding]:
     """Judge whether a bundle fits a machine."""
-    return [_bundle_memory(bundle, machine), _bundle_int8(bundle, machine)]
+    return [
+        _bundle_memory(bundle, machine),
+        _bundle_int8(bundle, machine),
+        *_bundle_profile(bundle, machine),
+    ]
+
+
+def _bundle_profile(bundle: Bundle, machine: Machine) -> list[Finding]:
+    profile, reason = read_profile(bundle, machine.cores)
+    if profile is not None:
+        return [Finding("ok", "bundle profile", describe_ranges(profile.ranges))]
+    if reason:
+        void = f"void: {reason}; onnxruntime runs it"
+        return [Finding("warn", "bundle profile", void, "run `edgebert tune` here")]
+    return []
 
 
 def _bundle_memory(bundle: Bundle, machine: Machine) -> Finding:

@@ -37,6 +37,7 @@ class QuantizedValue:
     values: str
     scale: str
     zero_point: str
+    shift: float = 0.0  # added before rounding: the linear's bias takes it off again
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from edgebert_export.recipe import Recipe
 from edgebert_export.sentence_files import read_sentence_files
 from edgebert_export.source import Progress, Written
 from edgebert_export.texts import calibration_rows
-from edgebert_export.write import OPENVINO, describe_openvino, output_names, write_graphs
+from edgebert_export.write import describe_openvino, output_names, write_graphs
 
 # Kept of each group: with 1,024 the least cosine of int8-accurate on film and shop reviews moved
 # between 0.9944 and 0.9970 with the seed, with 2,048 between 0.9957 and 0.9960. bert-base: 520 MB.
@@ -37,12 +37,11 @@ class NativeSource:
     def write(self, folder: Path, scratch: Path, tell: Progress) -> Written:
         """Write the graphs; an fp32 bundle is measured against its own masked graph."""
         level, outputs = self.prepared.recipe.quantize, self.prepared.outputs
-        operators, openvino = None, None
-        if self.prepared.recipe.engine is EngineName.OPENVINO:
-            operators, openvino = OPENVINO[level], describe_openvino(self.model, outputs)
+        more = self.prepared.recipe.engine is EngineName.OPENVINO
+        openvino = describe_openvino(self.model, outputs) if more else None
         if level is Level.FP32:
             tell("write the bundle", 0.8)
-            written = write_graphs(folder, self.model, Plan(), outputs, operators)
+            written = write_graphs(folder, self.model, Plan(), outputs, for_openvino=more)
             # another path to one answer
             reference = OnnxSession(folder, _masked(written.graphs.masked, outputs))
             quantization = unquantized()
@@ -51,7 +50,7 @@ class NativeSource:
             fp32 = write_graphs(scratch, self.model, Plan(), replace(outputs, exits=()))
             plan, quantization = _quantize(self, tell)
             tell("write the bundle", 0.8)
-            written = write_graphs(folder, self.model, plan, outputs, operators)
+            written = write_graphs(folder, self.model, plan, outputs, for_openvino=more)
             reference = OnnxSession(scratch, fp32.graphs.main)
         return Written(
             graphs=written.graphs,

@@ -1,13 +1,12 @@
 """The operators of each engine: the same sums in the words that it computes fast.
 
 onnxruntime: its own attention, and u8 activations x s8 weights in one node, because only that pair
-has fast kernels there. OpenVINO: standard operators, which it fuses itself; s8 activations without
-a zero point where that costs little, because with one it compiles anew for every shape
-(docs/decisions/008-a-second-engine.md).
+has fast kernels there. OpenVINO: standard operators, which it fuses itself, and never a zero point,
+because with one it compiles anew for every shape (docs/decisions/008-a-second-engine.md).
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -52,7 +51,8 @@ class OnnxruntimeOperators:
         """Give u8 values with scale and zero point: fixed, or taken from each run."""
         if how.static is None:
             names = [f"{group}.u8", f"{group}.scale", f"{group}.zero_point"]
-            return QuantizedValue(*writer.nodes("DynamicQuantizeLinear", [value], names))
+            values, scale, zero_point = writer.nodes("DynamicQuantizeLinear", [value], names)
+            return QuantizedValue(values, scale, zero_point)
         scale = writer.constant(f"{stored}.scale", np.array(how.static[0], np.float32))
         zero_point = writer.constant(f"{stored}.zero_point", np.array(how.static[1], np.uint8))
         values = writer.node("QuantizeLinear", [value, scale, zero_point], f"{group}.u8")
@@ -87,8 +87,6 @@ class OnnxruntimeOperators:
 @dataclass(frozen=True, slots=True)
 class OpenvinoOperators:
     """Standard ONNX alone: int8 is said by pairs of QuantizeLinear and DequantizeLinear."""
-
-    kept_float: frozenset[str] = frozenset()  # kinds of inputs that are not rounded, such as "f2"
 
     def mask(self, writer: GraphWriter, mask: str) -> str:
         """Give (B, 1, 1, T), to be added to the scores."""
@@ -132,18 +130,20 @@ class OpenvinoOperators:
     ) -> QuantizedValue:
         """Round and put back: to s8 with a range about zero that holds the plan's.
 
-        A range that lies to one side, as after GELU, would lose half of its steps in s8: it keeps
-        the plan's u8 with a zero point.
+        A range that lies to one side, as after GELU, would lose half of its steps in s8. It keeps
+        the plan's u8 steps: shifted up to begin at zero, which `linear` takes off its bias.
         """
         if how.static is None:
             raise TypeError(f"{stored!r} has no fixed range")
-        if stored.rpartition(".")[2] in self.kept_float:
-            return QuantizedValue(value, "", "")
         step, zero_point = how.static
         if not LOPSIDED <= zero_point <= LARGEST_U8 - LOPSIDED:
             scale = writer.constant(f"{stored}.scale", np.array(step, np.float32))
-            zero = writer.constant(f"{stored}.zero_point", np.array(zero_point, np.uint8))
-            return _round(writer, group, value, scale, zero)
+            zero = writer.constant("zero_u8", np.array(0, np.uint8))
+            shift = step * zero_point
+            if shift:
+                above = writer.constant(f"{stored}.shift", np.array(shift, np.float32))
+                value = writer.node("Add", [value, above], f"{group}.shifted")
+            return replace(_round(writer, group, value, scale, zero), shift=shift)
         reach = max(zero_point, LARGEST_U8 - zero_point) * step
         scale = writer.constant(f"{stored}.scale_s8", np.array(reach / LARGEST_S8, np.float32))
         zero = writer.constant("zero_s8", np.array(0, np.int8))
@@ -161,7 +161,12 @@ class OpenvinoOperators:
         stored = stored or name
         weight = writer.constant(f"{stored}.weight_s8", layer.values)
         scales = writer.constant(f"{stored}.scales", layer.scales)
-        bias = writer.constant(f"{stored}.bias", layer.bias)
+        if value.shift:
+            sums = layer.values.sum(axis=0, dtype=np.int64) * layer.scales.astype(np.float64)
+            lowered = (layer.bias - value.shift * sums).astype(np.float32)
+            bias = writer.constant(f"{stored}.bias_shifted", lowered)
+        else:
+            bias = writer.constant(f"{stored}.bias", layer.bias)
         weight = writer.node("DequantizeLinear", [weight, scales], f"{name}.weight", axis=1)
         product = writer.node("MatMul", [value.values, weight], f"{name}.product")
         return writer.node("Add", [product, bias], name)
@@ -176,3 +181,4 @@ def _round(
 
 
 ONNXRUNTIME = OnnxruntimeOperators()
+OPENVINO = OpenvinoOperators()

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from edgebert.manifest import Graph, Graphs, Level, Segment, StoredTable, TableType, Task
+from edgebert.manifest import Graph, Graphs, Segment, StoredTable, TableType, Task
 from edgebert_export.canonical import Model
 from edgebert_export.checkpoint import dump_json
 from edgebert_export.heads import Outputs, build_graph, takes_types
 from edgebert_export.onnx_writer import GraphWriter, WeightFile
-from edgebert_export.operators import OpenvinoOperators
+from edgebert_export.operators import OPENVINO
 from edgebert_export.plan import Plan
 from edgebert_export.segments import build_segment, describe_segment, ranges
 from edgebert_export.tokenizer_files import TokenizerFiles
@@ -21,13 +21,6 @@ WEIGHTS_NAME = "model.weights"
 GRAPH_NAMES = {"main": "model.onnx", "masked": "model_masked.onnx"}
 OPENVINO_NAME = "model_openvino.onnx"
 SEGMENT_NAME = "segment_{}.onnx"  # from 1
-# `int8-accurate` does not round what comes out of the activation function: MiniLM's cosine to fp32
-# on OpenVINO (mean / least, 900 sentences) is 0.99931 / 0.9981 so; with `int8` 0.99894 / 0.9977.
-OPENVINO = {
-    Level.FP32: OpenvinoOperators(),
-    Level.INT8: OpenvinoOperators(),
-    Level.INT8_ACCURATE: OpenvinoOperators(kept_float=frozenset({"f2"})),
-}
 OUTPUT_NAMES: Mapping[Task, tuple[str, ...]] = {
     Task.CLASSIFY: ("logits",),
     Task.TAG: ("logits",),
@@ -58,16 +51,17 @@ def write_graphs(
     model: Model,
     plan: Plan,
     outputs: Outputs,
-    openvino: OpenvinoOperators | None = None,
+    *,
+    for_openvino: bool = False,
 ) -> WrittenGraphs:
-    """Write all graphs over one weights file.
+    """Write all graphs over one weights file and describe those that every bundle has.
 
     Args:
         folder: of the bundle.
         model: in float.
         plan: what is quantized.
         outputs: what the graphs give back.
-        openvino: write OpenVINO's graph too, with these operators.
+        for_openvino: write OpenVINO's graph too.
     """
     described = {}
     with WeightFile(folder / WEIGHTS_NAME) as weights:
@@ -76,9 +70,9 @@ def write_graphs(
             build_graph(writer, model, plan, outputs, masked=masked)
             writer.write(folder / GRAPH_NAMES[kind])
             described[kind] = _describe(GRAPH_NAMES[kind], model, outputs, masked=masked)
-        if openvino is not None:
+        if for_openvino:
             lean, writer = replace(outputs, for_tools=False), GraphWriter(weights)
-            build_graph(writer, model, plan, lean, masked=True, operators=openvino)
+            build_graph(writer, model, plan, lean, masked=True, operators=OPENVINO)
             writer.write(folder / OPENVINO_NAME)
         segments = []
         for number, layers in enumerate(ranges(outputs, model.encoder.layers), 1):

@@ -13,7 +13,6 @@ from edgebert.manifest import Pooling, PoolingMode, Task
 from edgebert_export.canonical import Model, read_model
 from edgebert_export.checkpoint import Checkpoint
 from edgebert_export.heads import Outputs
-from edgebert_export.operators import OpenvinoOperators
 from edgebert_export.plan import Plan, QuantizedInput, QuantizedLinear
 from edgebert_export.write import OPENVINO_NAME, write_graphs
 from tests.export.graphs import FAMILY_NAMES, GraphFile, pad, random_rows, relative, run_main
@@ -26,11 +25,11 @@ ROUNDING = 1e-5  # between two fp32 kernels
 WIDER = 48  # tokens: more than any row has, as when lengths are rounded up
 
 
-def written(folder: Path, model: Model, plan: Plan | None = None, **operators: object) -> Path:
+def written(folder: Path, model: Model, plan: Plan | None = None) -> Path:
     task = Task.EMBED if model.head is None else Task.CLASSIFY
     pooling = Pooling(mode=PoolingMode.MEAN, normalize=True) if model.head is None else None
     outputs = Outputs(task, pooling, None)
-    write_graphs(folder, model, plan or Plan(), outputs, OpenvinoOperators(**operators))
+    write_graphs(folder, model, plan or Plan(), outputs, for_openvino=True)
     return folder
 
 
@@ -101,12 +100,37 @@ def test_the_s8_range_lies_about_zero_and_holds_the_plans(
 
 
 @pytest.mark.parametrize(("zero_point", "name"), [(63, "0.f2.scale"), (64, "0.f2.scale_s8")])
-def test_a_range_to_one_side_keeps_its_zero_point(
+def test_a_range_to_one_side_keeps_its_steps(
     zero_point: int, name: str, short_model: Callable[[str], Model], tmp_path: Path
 ) -> None:
     model = short_model("BertModel")
     found = constants(written(tmp_path, model, f2_plan(model, zero_point)))
     assert name in found
+
+
+@pytest.mark.parametrize("zero_point", [0, 30, 230])
+def test_a_range_to_one_side_is_rounded_as_in_the_main_graph(
+    zero_point: int, short_model: Callable[[str], Model], tmp_path: Path
+) -> None:
+    model, rows = short_model("BertModel"), random_rows("BertModel")
+    folder = written(tmp_path, model, f2_plan(model, zero_point))
+    for found, wanted in zip(run_padded(folder, rows), run_main(folder, rows), strict=True):
+        assert relative(found, wanted["sentence_embedding"]) < ROUNDING
+
+
+def test_no_activation_has_a_zero_point(
+    short_model: Callable[[str], Model], tmp_path: Path
+) -> None:
+    model = short_model("BertModel")
+    for zero_point in (30, 100):
+        found = constants(written(tmp_path, model, f2_plan(model, zero_point)))
+        used = {
+            node.input[2]
+            for node in onnx.load(tmp_path / OPENVINO_NAME).graph.node
+            if node.op_type == "QuantizeLinear"
+        }
+        assert used
+        assert all(found[name] == 0 for name in used)
 
 
 def test_rounded_rows_stay_near_the_main_graphs(
@@ -116,16 +140,6 @@ def test_rounded_rows_stay_near_the_main_graphs(
     folder = written(tmp_path, model, f2_plan(model))
     wanted = np.stack([row["sentence_embedding"] for row in run_main(folder, rows)])
     assert ((run_padded(folder, rows) * wanted).sum(axis=1) > 0.999).all()
-
-
-def test_a_kind_that_is_kept_float_is_not_rounded(
-    short_model: Callable[[str], Model], tmp_path: Path
-) -> None:
-    model = short_model("BertModel")
-    folder = written(tmp_path, model, f2_plan(model), kept_float=frozenset({"f2"}))
-    kinds = [node.op_type for node in onnx.load(folder / OPENVINO_NAME).graph.node]
-    assert "QuantizeLinear" not in kinds
-    assert kinds.count("DequantizeLinear") == 1  # of its weights, which stay s8
 
 
 def test_it_holds_standard_operators_alone_and_is_valid(
