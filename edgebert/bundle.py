@@ -1,8 +1,8 @@
 """The bundle: a folder with a manifest that names, sizes and hashes every other file.
 
-Opening checks structure and sizes of all files, and the hash of each before it is parsed. Writing
-goes to a temporary folder beside the target and is renamed, so that what was interrupted is never
-taken for a bundle. One file for shipping is `packing.py`'s.
+Opening checks structure, sizes and hashes before anything is parsed or mapped. Writing goes to a
+temporary folder beside the target and is renamed, so that what was interrupted is never taken for
+a bundle. One file for shipping is `packing.py`'s.
 """
 
 import hashlib
@@ -10,7 +10,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -24,7 +23,6 @@ MANIFEST_NAME = "edgebert.json"
 MANIFEST_BYTES = 16 << 20  # ample for 100,000 labels; bounds what is read before any check
 GRAPH_BYTES = 64 << 20  # graphs hold structure, not weights; protobuf itself stops at 2 GB
 CHUNK = 1 << 20
-WEIGHTS = ".weights"  # ending of the files that are mapped and never parsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,35 +44,12 @@ class Bundle:
             BundleFormatError: not a bundle, or damaged; the message names the file or key.
             BundleVersionError: made for a newer runtime.
         """
-        with cls.opening(path) as bundle:
-            pass
-        return bundle
-
-    @classmethod
-    @contextmanager
-    def opening(cls, path: Path | str) -> Iterator["Bundle"]:
-        """Open a bundle as `open` does, and give it while its weights are still being hashed.
-
-        Every other file is checked by then. The block may load the bundle, and must not run it:
-        the error of damaged weights comes at its end, in place of any error of its own.
-        """
         folder = Path(path)
         data = _read_manifest(folder)
         manifest = parse_manifest(folder / MANIFEST_NAME, data)
         for name, entry in manifest.files.items():
-            _check_size(folder / name, name, entry)
-        with ThreadPoolExecutor(1, "edgebert-hash") as beside:
-            hashing = []
-            for name, entry in manifest.files.items():
-                if name.endswith(WEIGHTS):
-                    hashing.append(beside.submit(_check_hash, folder / name, entry))
-                else:
-                    _check_hash(folder / name, entry)
-            try:
-                yield cls(folder, manifest, hashlib.sha256(data).hexdigest())
-            finally:
-                for check in hashing:
-                    check.result()
+            _check_file(folder, name, entry)
+        return cls(folder, manifest, hashlib.sha256(data).hexdigest())
 
     def file(self, name: str) -> Path:
         """Give the path of a file that the manifest lists."""
@@ -144,7 +119,8 @@ def is_plain_name(name: str) -> bool:
     )
 
 
-def _check_size(path: Path, name: str, entry: FileEntry) -> None:
+def _check_file(folder: Path, name: str, entry: FileEntry) -> None:
+    path = folder / name
     try:
         is_link = path.is_symlink() or ("/" in name and path.parent.is_symlink())
         if is_link or not path.is_file():
@@ -152,17 +128,11 @@ def _check_size(path: Path, name: str, entry: FileEntry) -> None:
                 path, "is missing, or not an ordinary file; unpack or copy again"
             )
         size = path.stat().st_size
-    except OSError as error:
-        raise BundleFormatError(path, f"cannot be read: {error.strerror}") from error
-    if size != entry.bytes:
-        raise BundleFormatError(
-            path,
-            f"has {size:,} bytes, the manifest says {entry.bytes:,}; copy the bundle again",
-        )
-
-
-def _check_hash(path: Path, entry: FileEntry) -> None:
-    try:
+        if size != entry.bytes:
+            raise BundleFormatError(
+                path,
+                f"has {size:,} bytes, the manifest says {entry.bytes:,}; copy the bundle again",
+            )
         digest = hash_file(path)
     except OSError as error:
         raise BundleFormatError(path, f"cannot be read: {error.strerror}") from error

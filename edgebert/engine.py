@@ -67,25 +67,21 @@ class Engine:
         Raises:
             BundleError: it cannot be used.
         """
-        with Bundle.opening(path) as bundle:
-            return cls.from_parts(bundle.path, bundle.manifest, config or RuntimeConfig())
+        bundle = Bundle.open(path)
+        return cls.from_parts(bundle.path, bundle.manifest, config or RuntimeConfig())
 
     @classmethod
     def from_parts(cls, folder: Path, manifest: Manifest, config: RuntimeConfig) -> "Engine":
         """Make an engine from a folder whose files are known to be good."""
-        threads = config.threads or usable_cores()
-        # side by side: reading the vocabulary takes about as long as loading a small graph
-        with ThreadPoolExecutor(1, "edgebert-open") as beside:
-            reading = beside.submit(open_tokenizer, folder / "tokenizer.json")
-            opened = open_sessions(folder, manifest, EngineName(config.engine), threads)
-            vocabulary = reading.result()
         tokenizer = Tokenizer(
-            vocabulary,
+            open_tokenizer(folder / "tokenizer.json"),
             max_tokens=manifest.max_tokens,
             pairs=manifest.task in (Task.CLASSIFY, Task.ANSWER),
             cut_second_only=manifest.task is Task.ANSWER,
             needs_offsets=manifest.task in (Task.TAG, Task.ANSWER, Task.FILL),
         )
+        threads = config.threads or usable_cores()
+        opened = open_sessions(folder, manifest, EngineName(config.engine), threads)
         return cls(manifest, tokenizer, opened, config)
 
     def require(self, task: Task) -> None:
