@@ -2,6 +2,7 @@
 
     python -m bench.levers                          # MiniLM
     python -m bench.levers --model bert-base --rounds 5
+    python -m bench.levers --levers "as shipped" "static scales" --output few.json
 
 A lever is a name and settings (bench/peers/edgebert_levers.py says which there are); to try
 another, add a line to LEVERS.
@@ -58,6 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.levers", description=__doc__)
     parser.add_argument("--model", choices=list(MODELS), default="minilm")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument(
+        "--levers", nargs="+", choices=list(LEVERS), default=list(LEVERS), metavar="NAME"
+    )
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--output", type=Path, default=None)
     asked = parser.parse_args(arguments)
@@ -70,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "machine": machine.describe(),
         "rounds": asked.rounds,
         "model": MODELS[asked.model].label,
-        **measure(asked.model, asked.rounds, asked.quick),
+        **measure(asked.model, asked.levers, asked.rounds, asked.quick),
     }
     output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     warn_of_noise(result["rows"].values())
@@ -78,16 +82,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def measure(name: str, rounds: int, quick: bool) -> dict[str, Any]:
-    """Measure every lever on one model, in rounds."""
+def measure(name: str, levers: Sequence[str], rounds: int, quick: bool) -> dict[str, Any]:
+    """Measure levers on one model, in rounds."""
     model, cores = MODELS[name], usable_cores()
     _, checkpoint = prepare("optimum", name, "checkpoint")
     texts = 64 if quick else model.texts
     workload = make_workload(checkpoint / "tokenizer.json", texts)
     work = work_of(model, workload, WORKLOADS, quick, first=False) | {"batch": BATCH}
-    found: dict[str, dict[str, Any]] = {key: {"label": key, "ours": True} for key in LEVERS}
+    found: dict[str, dict[str, Any]] = {key: {"label": key, "ours": True} for key in levers}
     for number in range(rounds):
-        for key in rotated(list(LEVERS), number):
+        for key in rotated(list(levers), number):
             if "failed" in found[key]:
                 continue
             files, chosen = LEVERS[key]

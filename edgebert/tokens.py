@@ -115,7 +115,7 @@ class Tokenizer:
             # the library takes a pair wherever it takes a text, and a list of two for a pair
             if not all(isinstance(text, self._kinds) for text in texts):
                 raise TypeError("not all are texts")
-            encodings = self._encode(list(texts))
+            encodings = [self._encode_one(*texts)] if len(texts) == 1 else self._encode(list(texts))
         except (TypeError, UnicodeEncodeError, OverflowError, ValueError) as error:
             self._find_culprit(texts, first_row)
             raise InputError(f"rows from {first_row}: cannot be tokenized: {error}") from error
@@ -136,6 +136,15 @@ class Tokenizer:
                 windows, lossy = islice(windows, 1), True
             rows += [Tokens(number, text, each.ids, full, lossy, each) for each in windows]
         return rows
+
+    def _encode_one(self, text: Text) -> tokenizers.Encoding:
+        """Encode one text on this thread: even a batch of one waits for the library's pool."""
+        if isinstance(text, str):
+            return self._tokenizer.encode(text)
+        first, second = text
+        if second is None:  # the library would take it for a single text
+            raise TypeError("half of a pair")
+        return self._tokenizer.encode(first, second)
 
     def token_id(self, token: str) -> int | None:
         """Look up a token's id."""

@@ -83,11 +83,15 @@ def open_session(
     """Open a graph.
 
     Settings: `intra_op` (threads of one run), `spinning`, `fusions` (also the slow ones), `copied`
-    (weights read into memory), `pattern` (memory patterns on).
+    (weights read into memory), `pattern` (memory patterns on), `profile` (where onnxruntime writes
+    its profile, without the ending).
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = settings.get("intra_op", 1)
     options.enable_mem_pattern = settings.get("pattern", False)
+    if "profile" in settings:
+        options.enable_profiling = True
+        options.profile_file_prefix = settings["profile"]
     if not settings.get("spinning", True):
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     model: str | bytes = os.fspath(folder / file)

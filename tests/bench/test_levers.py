@@ -32,6 +32,6 @@ def test_as_shipped_is_what_a_user_gets_to_the_bit(tiny: Path) -> None:
 
 
 def test_all_levers_are_measured(tiny_model: str) -> None:
-    found = measure(tiny_model, 1, True)
+    found = measure(tiny_model, list(LEVERS), 1, True)
     assert set(found["rows"]) == set(LEVERS)
     assert not [row for row in found["rows"].values() if "failed" in row]
