@@ -10,6 +10,7 @@ Sources: Ren et al. 2021, arXiv 2106.09022; conformal p-values: Vovk et al. 2005
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -19,7 +20,7 @@ SMALLEST = 1e-9  # of the largest direction: less is rounding
 LEAST = 1e-12  # of a scatter: of a class whose texts are all alike it would be nothing
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scope:
     """Where the classes lie. R is the dimension of the space between them."""
 
@@ -30,14 +31,19 @@ class Scope:
         Doubles  # (R,) of a squared distance to the mean that the total scatter does not explain
     )
 
+    @cached_property
+    def _lengths(self) -> Doubles:
+        """(C,) squared, of the centres."""
+        lengths: Doubles = (self.centres * self.centres).sum(axis=0)
+        return lengths
+
     def distances(self, features: Doubles) -> Doubles:
         """Give the relative distance of (N, D) features: (N,), each the same bits in any batch."""
         return np.array([self._distance(row) for row in features], np.float64)
 
     def _distance(self, row: Doubles) -> float:
         place = row @ self.projection - self.offset
-        lengths = (self.centres * self.centres).sum(axis=0)
-        nearest = float((lengths - 2 * (place @ self.centres)).min())
+        nearest = float((self._lengths - 2 * (place @ self.centres)).min())
         return nearest + float(np.sum(self.shares * place * place))
 
 
@@ -93,5 +99,5 @@ def _shrink(scatter: Doubles, freedom: int) -> Doubles:
 
 def conformal_p_values(distances: Doubles, known: Doubles) -> Doubles:
     """Give the share of texts that belong, and this one, that are at least as far: (N,)."""
-    farther = len(known) - np.searchsorted(known, distances, side="left")
+    farther = len(known) - known.searchsorted(distances, side="left")
     return np.asarray((farther + 1) / (len(known) + 1), np.float64)
