@@ -21,10 +21,10 @@ EXACT = 2.0**24  # whole numbers below it are exact in float32
 # 2,048: before the encoder a head has little else to go by, half of them lose two points there
 MOST_FEATURES = 2048
 # Of the features' mean variance. On 7,000 texts of Banking77 GCV asks for 0.1, after an eigenvalue
-# problem that takes longer than all else of a fit. At 0.03 answers are as often right (88.7 % by the
-# static head, 89.5 % after layer 4; by GCV 88.6 and 89.5), and as less shrinking leaves margins apart
-# two points more of the texts can leave early; at 0.3 it is five points fewer. On 150 to 1,000 texts
-# accuracy is within 1.2 points of 0.1's, that of the surer half of the texts within half a point.
+# problem that takes longer than all else of a fit. At 0.03 answers are as often right (88.7 % by
+# the static head, 89.5 % after layer 4; by GCV 88.6 and 89.5), and as less shrinking leaves margins
+# apart two points more of the texts can leave early; at 0.3 it is five points fewer. On 150 to
+# 1,000 texts accuracy is within 1.2 points of 0.1's, that of the surer half within half a point.
 PENALTY = 0.03
 PER_TEXT = 4  # features that a text is good for, where texts are few
 BLOCK = 256  # vectors turned into features at once: bounds memory
