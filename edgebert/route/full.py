@@ -23,7 +23,7 @@ from edgebert.learn.learner import Learner
 from edgebert.learn.solve import Doubles, Head, moments_of
 from edgebert.manifest import Activation, Task
 from edgebert.results import Floats
-from edgebert.route.scope import Scope, fit_scope
+from edgebert.route.scope import Blend, fit_blend
 from edgebert.scores import ACTIVATIONS, check_labels
 
 Raw = NDArray[Any]  # (N, d) a learner's grid, or (N, L) logits
@@ -136,9 +136,9 @@ def _of_bundle(bundle: Bundle) -> FullModel:
     )
 
 
-def scope_of(full: FullModel) -> Scope | None:
+def scope_of(full: FullModel) -> Blend | None:
     """Give what the texts look like that a learner has learnt; None where there is none."""
     if full.learner is None or full.learner.state.statistics.total <= len(full.labels):
         return None
     state = full.learner.state
-    return fit_scope(moments_of(state.statistics, state.setting.features.scale))
+    return fit_blend(moments_of(state.statistics, state.setting.features.scale))
