@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from edgebert.learn.solve import Doubles, Moments, class_means, oas_penalty, within_scatter
+from edgebert.results import Floats
 
 SMALLEST = 1e-9  # of the largest direction: less is rounding
 LEAST = 1e-12  # of a scatter: of a class whose texts are all alike it would be nothing
@@ -25,7 +26,7 @@ LEAST = 1e-12  # of a scatter: of a class whose texts are all alike it would be 
 class Scope:
     """Where the classes lie. R is the dimension of the space between them."""
 
-    projection: Doubles  # (D, R)
+    projection: Doubles | Floats  # (D, R)
     offset: Doubles  # (R,) projection of the mean
     centres: Doubles  # (R, C) of the classes, from the mean
     shares: (
@@ -43,7 +44,7 @@ class Scope:
         return np.array([self._distance(row) for row in features], np.float64)
 
     def _distance(self, row: Doubles) -> float:
-        place = row @ self.projection - self.offset
+        place = row.astype(self.projection.dtype) @ self.projection - self.offset
         nearest = float((self._lengths - 2 * (place @ self.centres)).min())
         return nearest + float(np.sum(self.shares * place * place))
 
@@ -59,7 +60,7 @@ class Blend:
 
     scope: Scope
     mean: Doubles  # (D,)
-    directions: Doubles  # (D, C) of the classes from the mean, of length 1
+    directions: Floats  # (D, C) of the classes from the mean, of length 1
     spreads: Doubles  # (2,) of distances and of angles
 
     def distances(self, features: Doubles) -> Doubles:
@@ -72,7 +73,7 @@ class Blend:
         """Less the greatest cosine."""
         away = row - self.mean
         length = max(float(np.sqrt(away @ away)), LEAST)
-        return -float((away @ self.directions).max()) / length
+        return -float((away.astype(np.float32) @ self.directions).max()) / length
 
     def scaled(self, features: Doubles) -> "Blend":
         """Take the spreads of (N, D) features of texts that belong."""
@@ -134,7 +135,10 @@ def fit_blend(moments: Moments) -> Blend:
     there = np.flatnonzero(moments.counts)
     away = moments.sums[:, there] / moments.counts[there] - moments.mean[:, np.newaxis]
     directions = away / np.maximum(np.linalg.norm(away, axis=0), LEAST)
-    return Blend(fit_scope(moments), moments.mean, directions, np.ones(2))
+    scope = fit_scope(moments)
+    # float32: of 2,000 features the matrices are megabytes, and reading them takes a text's time
+    narrow = replace(scope, projection=scope.projection.astype(np.float32))
+    return Blend(narrow, moments.mean, directions.astype(np.float32), np.ones(2))
 
 
 def _shrink(scatter: Doubles, freedom: int) -> Doubles:

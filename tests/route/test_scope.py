@@ -77,7 +77,7 @@ def test_a_blend_is_the_distance_and_the_least_angle_in_units_of_their_spreads()
     angles = -(away @ means.T / lengths).max(axis=1)
     plain = plain_distances(features, moments)
     wanted = plain / plain[:100].std() + angles / angles[:100].std()
-    assert np.abs(blend.distances(features) - wanted).max() < 1e-8
+    assert np.abs(blend.distances(features) - wanted).max() < 1e-4  # float32
 
 
 def test_a_blend_gives_the_same_alone_and_among_others() -> None:
