@@ -11,9 +11,10 @@ Sources: Ren et al. 2021, arXiv 2106.09022; conformal p-values: Vovk et al. 2005
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgebert.learn.solve import Doubles, Moments, class_means, oas_penalty, within_scatter
 from edgebert.results import Floats
@@ -26,7 +27,7 @@ LEAST = 1e-12  # of a scatter: of a class whose texts are all alike it would be 
 class Scope:
     """Where the classes lie. R is the dimension of the space between them."""
 
-    projection: Doubles | Floats  # (D, R)
+    projection: NDArray[Any]  # (D, R) float64 or float32
     offset: Doubles  # (R,) projection of the mean
     centres: Doubles  # (R, C) of the classes, from the mean
     shares: (
