@@ -1,7 +1,7 @@
 """The main graph in parts: after each but the last, a text may leave with what is known of it.
 
 Run one after the other the parts give what the main graph gives, bit for bit on one thread; each
-cut costs some 40 us. What stays at an exit and what goes on is for the caller to say: rows may be
+cut costs some 100 us. What stays at an exit and what goes on is for the caller to say: rows may be
 dropped from all arrays between two parts. Rows of one run have one length, as everywhere; where
 scales are taken from each run a run holds one text.
 """

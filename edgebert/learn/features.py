@@ -130,5 +130,7 @@ def snap(vectors: Floats) -> Grid:
     exact = vectors.astype(np.float64)
     lengths = np.sqrt(np.sum(exact * exact, axis=-1, keepdims=True))
     units = np.rint(exact / np.maximum(lengths, SMALLEST_NORM) * GRID)
-    grid: Grid = np.clip(units, 1 - LARGEST, LARGEST - 1).astype(np.int16)
+    np.minimum(units, LARGEST - 1, out=units)  # np.clip takes thrice the time on one vector
+    np.maximum(units, 1 - LARGEST, out=units)
+    grid: Grid = units.astype(np.int16)
     return grid

@@ -65,7 +65,10 @@ def rank_classes(
     probabilities: Doubles, names: Sequence[str], top_k: int | None
 ) -> list[tuple[Label, ...]]:
     """Give the names of (N, C) probabilities, best first: N rows of top_k, None for all."""
-    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
+    if top_k == 1:
+        best = probabilities.argmax(axis=1)[:, np.newaxis]
+    else:
+        best = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
     return [
         tuple(Label(names[place], float(row[place])) for place in places)
         for row, places in zip(probabilities, best, strict=True)

@@ -10,7 +10,7 @@ from edgebert.learn.solve import Doubles
 from edgebert.results import Floats, Routed
 from edgebert.route.certificate import Certificate
 from edgebert.route.fitting import first_features
-from edgebert.route.full import Seen
+from edgebert.route.full import Raw
 from edgebert.route.legs import Mask
 from edgebert.route.walking import Route
 
@@ -26,6 +26,30 @@ class Answered:
     # p-values that are even between 0 and 1 of texts as they were: of all texts at one place, and
     # so not always those of the results; empty where they are not known
     evidence: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What is known so far of N texts."""
+
+    probabilities: list[Doubles | None]  # (C,) each
+    stages: list[str]
+    in_scope: list[float | None]
+
+    @classmethod
+    def nothing(cls, count: int) -> "_Made":
+        return cls([None] * count, [FULL_STAGE] * count, [None] * count)
+
+    def put(self, rows: Sequence[int], probabilities: Doubles, stage: str) -> None:
+        for row, mine in zip(rows, probabilities, strict=True):
+            self.probabilities[row], self.stages[row] = mine, stage
+
+    def put_scope(self, rows: Sequence[int], p_values: Doubles) -> None:
+        for row, p_value in zip(rows, p_values.tolist(), strict=True):
+            self.in_scope[row] = p_value
+
+    def known(self) -> list[float]:
+        return [p_value for p_value in self.in_scope if p_value is not None]
 
 
 def answer(
@@ -45,47 +69,53 @@ def answer(
         thresholds: (P,) the margin from which each place answers; None: the full model alone does.
         top_k: how many labels each result holds; None: all.
     """
-    found: dict[int, Doubles] = {}
-    stage: dict[int, str] = {}
-    in_scope: dict[int, float] = {}
-    seen: dict[int, float] = {}
+    made = _Made.nothing(len(texts))
+    belongs = np.ones(len(texts), bool)
+    ends: list[tuple[Sequence[int], Raw]] = []
 
     def at_place(number: int, rows: Sequence[int], vectors: Floats) -> Mask:
         place = route.places[number]
         scores, grid = place.see(vectors)
-        leaves: Mask = place.margins(scores) >= limits[number]
         if number == 0 and route.first_scope is not None and grid is not None:
-            p_values = route.first_scope.p_values(first_features(grid)).tolist()
-            in_scope.update(zip(rows, p_values, strict=True))
-            seen.update(in_scope)
-        leaves &= [in_scope.get(row, 1.0) >= VETO for row in rows]
+            p_values = route.first_scope.p_values(first_features(grid))
+            belongs[rows] = p_values >= VETO
+            made.put_scope(rows, p_values)
+        leaves: Mask = (place.margins(scores) >= limits[number]) & belongs[rows]
         if leaves.any():
-            some = [row for row, leaving in zip(rows, leaves, strict=True) if leaving]
-            found.update(zip(some, place.probabilities(scores[leaves]), strict=True))
-            stage.update(dict.fromkeys(some, place.name))
+            gone = [row for row, leaving in zip(rows, leaves, strict=True) if leaving]
+            made.put(gone, place.probabilities(scores[leaves]), place.name)
         return ~leaves
 
-    def at_full(rows: Sequence[int], made: Seen) -> None:
-        found.update(zip(rows, made.probabilities, strict=True))
-        stage.update(dict.fromkeys(rows, FULL_STAGE))
-        if route.full_scope is not None and made.features is not None:
-            p_values = route.full_scope.p_values(made.features).tolist()
-            in_scope.update(zip(rows, p_values, strict=True))
-            if thresholds is None:
-                seen.update(zip(rows, p_values, strict=True))
+    def at_full(rows: Sequence[int], raw: Raw) -> None:
+        ends.append((rows, raw))
 
     if thresholds is None:
         way, limits = route.bare, np.empty(0)
     else:
         way, limits = route, thresholds
     tokens = way.walk(texts, first, at_place, at_full)
-    probabilities = np.array([found[row] for row in range(len(texts))])
-    ranked = rank_classes(probabilities, route.full.labels, top_k)
+    evidence = made.known()
+    if ends:
+        _judge(route, ends, made)
+    if thresholds is None:
+        evidence = made.known()
+    ranked = rank_classes(np.array(made.probabilities), route.full.labels, top_k)
     results = [
-        Routed(labels, row.n_tokens, row.truncated, stage[number], in_scope.get(number))
-        for number, (labels, row) in enumerate(zip(ranked, tokens, strict=True))
+        Routed(labels, row.n_tokens, row.truncated, name, p_value)
+        for labels, row, name, p_value in zip(
+            ranked, tokens, made.stages, made.in_scope, strict=True
+        )
     ]
-    return Answered(results, [seen[row] for row in range(len(texts))] if seen else [])
+    return Answered(results, evidence)
+
+
+def _judge(route: Route, ends: Sequence[tuple[Sequence[int], Raw]], made: _Made) -> None:
+    """Let the full model answer the rows that came to its end, all at once."""
+    rows = [row for some, _ in ends for row in some]
+    seen = route.full.judge(np.concatenate([raw for _, raw in ends]))
+    made.put(rows, seen.probabilities, FULL_STAGE)
+    if route.full_scope is not None and seen.features is not None:
+        made.put_scope(rows, route.full_scope.p_values(seen.features))
 
 
 def limits_of(route: Route, certificate: Certificate | None) -> Doubles | None:

@@ -64,7 +64,7 @@ def certify(route: Route, request: Request) -> tuple[Route, Certificate]:
     first, second = split_rows(len(request.texts), request.seed)
     if not len(first) or not len(second):
         raise RouteError(f"{len(request.texts)} texts to calibrate on; give hundreds at least")
-    route = _measure_scopes(route, found, first)
+    route = _measure_scopes(route, found, first, second)
     trace, truth = trace_of(route, found), request.truth
     places = fit_places(route.places, trace.some(first), None if truth is None else truth[first])
     route = replace(route, places=tuple(places))
@@ -103,19 +103,21 @@ def _vetoed(route: Route, grid: Grid | None, count: int) -> Mask:
     return vetoed
 
 
-def _measure_scopes(route: Route, found: Collected, rows: Ints) -> Route:
+def _measure_scopes(route: Route, found: Collected, rows: Ints, others: Ints) -> Route:
     """Take these texts' distances as those of texts that belong.
 
     At the first place, where they decide who is looked at more closely, those of `rows` alone: the
-    rest is for the certificate. What the full model's say decides nothing here.
+    rest is for the certificate. What the full model's say decides nothing here; theirs are scaled
+    by `rows` and taken from the `others`.
     """
     first, full, head = route.first_scope, scope_of(route.full), route.places[0].head
     if first is not None and head is not None:
         features = first_features(head.grid(found.vectors[0][rows]))
-        first = Known(first.scope, np.sort(first.scope.distances(features)))
+        first = replace(first, distances=np.sort(first.scope.distances(features)))
     known = None
     if full is not None and found.features is not None:
-        known = Known(full, np.sort(full.distances(found.features)))
+        full = full.scaled(found.features[rows])
+        known = Known(full, np.sort(full.distances(found.features[others])))
     return replace(route, first_scope=first, full_scope=known)
 
 

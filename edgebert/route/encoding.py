@@ -18,7 +18,7 @@ from edgebert.route.heads import MOST_FEATURES, PlaceHead
 from edgebert.route.inputs import require_classes
 from edgebert.route.legs import STATIC, Leg, StaticPlace
 from edgebert.route.places import Place
-from edgebert.route.scope import Known, Scope
+from edgebert.route.scope import Blend, Known, Scope
 from edgebert.route.store import Array, Contents, read_file
 from edgebert.route.walking import Route
 
@@ -38,7 +38,8 @@ def encode(
         scope = route.first_scope.scope
         arrays |= {f"scope {name}": getattr(scope, name) for name in SCOPE}
         arrays["scope distances"] = route.first_scope.distances
-    if route.full_scope is not None:
+    if route.full_scope is not None and isinstance(route.full_scope.scope, Blend):
+        arrays["full spreads"] = route.full_scope.scope.spreads
         arrays["full distances"] = route.full_scope.distances
     header = {
         "labels": list(route.full.labels),
@@ -201,8 +202,9 @@ def _with_scopes(route: Route, full: FullModel, arrays: dict[str, Array]) -> Rou
         first = Known(scope, _take(arrays, "scope distances", (None,), np.float64))
     if "full distances" in arrays:
         distances = _take(arrays, "full distances", (None,), np.float64)
+        spreads = _take(arrays, "full spreads", (2,), np.float64)
         of = scope_of(full)
-        last = None if of is None else Known(of, distances)
+        last = None if of is None else Known(replace(of, spreads=spreads), distances)
     return replace(route, first_scope=first, full_scope=last)
 
 

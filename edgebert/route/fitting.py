@@ -9,7 +9,7 @@ from edgebert.learn.features import GRID, Grid
 from edgebert.learn.solve import Doubles, moments_of
 from edgebert.learn.statistics import Statistics
 from edgebert.results import Floats, Ints
-from edgebert.route.full import Seen
+from edgebert.route.full import Raw
 from edgebert.route.heads import fit_head
 from edgebert.route.legs import Leg, Mask, StaticPlace, word_weights
 from edgebert.route.places import Place
@@ -25,31 +25,39 @@ class Collected:
     """What all places and the full model saw of texts. Axes: N texts, P places, C classes."""
 
     vectors: list[Floats]  # P times (N, H)
-    probabilities: Doubles  # (N, C) the full model's
+    probabilities: Doubles  # (N, C) the full model's; of no text where it was not asked
     features: Doubles | None  # (N, D) a learner's
 
 
-def collect(route: Route, texts: Sequence[str]) -> Collected:
-    """Take texts all the way and keep what each place saw of them."""
+def collect(route: Route, texts: Sequence[str], *, to_end: bool = True) -> Collected:
+    """Take texts through all places and keep what each saw of them.
+
+    Args:
+        route: what was built; nothing of it needs to be fitted.
+        texts: N of them.
+        to_end: whether the full model is asked as well, which takes most of the time.
+    """
     vectors: list[dict[int, Floats]] = [{} for _ in route.places]
-    full: dict[int, Doubles] = {}
-    features: dict[int, Doubles] = {}
+    full: dict[int, Raw] = {}
 
     def at_place(place: int, rows: Sequence[int], some: Floats) -> Mask:
         vectors[place].update(zip(rows, some, strict=True))
-        return np.ones(len(rows), bool)
+        return np.full(len(rows), to_end or place < len(route.places) - 1)
 
-    def at_full(rows: Sequence[int], seen: Seen) -> None:
-        full.update(zip(rows, seen.probabilities, strict=True))
-        if seen.features is not None:
-            features.update(zip(rows, seen.features, strict=True))
+    def at_full(rows: Sequence[int], some: Raw) -> None:
+        full.update(zip(rows, some, strict=True))
 
     route.walk(texts, 0, at_place, at_full)
     rows = range(len(texts))
+    judged = [
+        route.full.judge(np.array([full[row] for row in rows[start : start + BLOCK]]))
+        for start in range(0, len(full), BLOCK)
+    ]
+    features = [seen.features for seen in judged if seen.features is not None]
     return Collected(
         [np.array([of[row] for row in rows], np.float32) for of in vectors],
-        np.array([full[row] for row in rows]),
-        np.array([features[row] for row in rows]) if features else None,
+        np.concatenate([seen.probabilities for seen in judged] or [np.empty((0, 0))]),
+        np.concatenate(features) if features else None,
     )
 
 
@@ -66,7 +74,7 @@ def fit_route(route: Route, texts: Sequence[str], truth: Ints | None) -> Route:
         InputError: a text cannot be taken.
     """
     weighted = replace(route, legs=tuple(_weigh_words(leg, texts) for leg in route.legs))
-    found = collect(weighted, texts)
+    found = collect(weighted, texts, to_end=truth is None)
     answers = found.probabilities.argmax(axis=1) if truth is None else truth
     classes = len(route.full.labels)
     places = tuple(

@@ -8,8 +8,10 @@ gets their answer, bit for bit where they have one text a run.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgebert.batching import Batch
 from edgebert.bundle import Bundle
@@ -21,19 +23,23 @@ from edgebert.learn.learner import Learner
 from edgebert.learn.solve import Doubles, Head, moments_of
 from edgebert.manifest import Activation, Task
 from edgebert.results import Floats
-from edgebert.route.scope import Scope, fit_scope
+from edgebert.route.scope import Blend, fit_blend
 from edgebert.scores import ACTIVATIONS, check_labels
+
+Raw = NDArray[Any]  # (N, d) a learner's grid, or (N, L) logits
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the full model makes of the rows of a run."""
+    """What the full model makes of N rows."""
 
-    probabilities: Doubles  # (B, C)
-    features: Doubles | None  # (B, D) of a learner
+    probabilities: Doubles  # (N, C)
+    features: Doubles | None  # (N, D) of a learner
 
 
-Read = Callable[[tuple[Floats, ...], Batch], Seen]
+# outputs of the main graph and their batch -> what of them is kept: (B, ...)
+Read = Callable[[tuple[Floats, ...], Batch], Raw]
+Judge = Callable[[Raw], Seen]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,7 @@ class FullModel:
     engine: Engine
     prefix: str  # put before each text
     read: Read
+    judge: Judge  # a row gets the same bits in any company
     learner: Learner | None  # where it is one
     head: Head | None  # the learner's, by which a change is noticed
 
@@ -76,8 +83,10 @@ def _of_learner(learner: Learner) -> FullModel:
     if learner.head() is not head:  # another thread has changed it meanwhile
         return _of_learner(learner)
 
-    def read(outputs: tuple[Floats, ...], batch: Batch) -> Seen:
-        grid = encoder.stack(each.grid for each in encoder.read(outputs, batch))
+    def read(outputs: tuple[Floats, ...], batch: Batch) -> Raw:
+        return encoder.stack(each.grid for each in encoder.read(outputs, batch))
+
+    def judge(grid: Raw) -> Seen:
         values = features.apply(grid) / features.scale
         return Seen(probabilities_of(head, values), values)
 
@@ -89,6 +98,7 @@ def _of_learner(learner: Learner) -> FullModel:
         engine=encoder.engine,
         prefix=encoder.prefix,
         read=read,
+        judge=judge,
         learner=learner,
         head=head,
     )
@@ -104,10 +114,13 @@ def _of_bundle(bundle: Bundle) -> FullModel:
             f"{len(manifest.labels)} labels; a cascade needs one class a text, of two or more"
         )
 
-    def read(outputs: tuple[Floats, ...], batch: Batch) -> Seen:
+    def read(outputs: tuple[Floats, ...], _: Batch) -> Raw:
         check_labels(outputs[0], len(manifest.labels))
+        return outputs[0]
+
+    def judge(logits: Raw) -> Seen:
         softmax = ACTIVATIONS[manifest.activation]
-        return Seen(np.array([softmax(row) for row in outputs[0]], np.float64), None)
+        return Seen(np.array([softmax(row) for row in logits], np.float64), None)
 
     return FullModel(
         name=manifest.name,
@@ -117,14 +130,15 @@ def _of_bundle(bundle: Bundle) -> FullModel:
         engine=engine,
         prefix="",
         read=read,
+        judge=judge,
         learner=None,
         head=None,
     )
 
 
-def scope_of(full: FullModel) -> Scope | None:
+def scope_of(full: FullModel) -> Blend | None:
     """Give what the texts look like that a learner has learnt; None where there is none."""
     if full.learner is None or full.learner.state.statistics.total <= len(full.labels):
         return None
     state = full.learner.state
-    return fit_scope(moments_of(state.statistics, state.setting.features.scale))
+    return fit_blend(moments_of(state.statistics, state.setting.features.scale))

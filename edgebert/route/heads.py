@@ -12,7 +12,7 @@ import numpy as np
 
 from edgebert.errors import RouteError
 from edgebert.learn.features import Grid, snap
-from edgebert.learn.solve import Doubles, moments_of, solve_ridge
+from edgebert.learn.solve import SMALLEST, Doubles, Moments, moments_of, solve
 from edgebert.learn.statistics import Statistics
 from edgebert.results import Floats, Ints
 from edgebert.route.hadamard import Hadamard
@@ -20,6 +20,12 @@ from edgebert.route.hadamard import Hadamard
 EXACT = 2.0**24  # whole numbers below it are exact in float32
 # 2,048: before the encoder a head has little else to go by, half of them lose two points there
 MOST_FEATURES = 2048
+# Of the features' mean variance. On 7,000 texts of Banking77 GCV asks for 0.1, after an eigenvalue
+# problem that takes longer than all else of a fit. At 0.03 answers are as often right (88.7 % by
+# the static head, 89.5 % after layer 4; by GCV 88.6 and 89.5), and as less shrinking leaves margins
+# apart two points more of the texts can leave early; at 0.3 it is five points fewer. On 150 to
+# 1,000 texts accuracy is within 1.2 points of 0.1's, that of the surer half within half a point.
+PENALTY = 0.03
 PER_TEXT = 4  # features that a text is good for, where texts are few
 BLOCK = 256  # vectors turned into features at once: bounds memory
 
@@ -77,9 +83,17 @@ def fit_head(vectors: Floats, answers: Ints, classes: int, seed: int) -> PlaceHe
         some = slice(start, start + BLOCK)
         units = features.apply(snap(vectors[some] - centre)).astype(np.float64)
         statistics.change(1, units, np.eye(classes)[answers[some]])
-    head = solve_ridge(moments_of(statistics, features.scale))
-    bias = np.where(statistics.counts > 0, head.bias, head.bias.min() - 1)
-    return round_head(head.weights, bias, features, centre)
+    weights, bias = _solve(moments_of(statistics, features.scale))
+    bias = np.where(statistics.counts > 0, bias, bias.min() - 1)
+    return round_head(weights, bias, features, centre)
+
+
+def _solve(moments: Moments) -> tuple[Doubles, Doubles]:
+    """Solve ridge: (M, C) weights and (C,) bias."""
+    scatter = moments.scatter
+    scatter.flat[:: len(scatter) + 1] += max(PENALTY * float(scatter.diagonal().mean()), SMALLEST)
+    weights = solve(scatter, moments.between)
+    return weights, moments.counts / moments.total - moments.mean @ weights
 
 
 def plan_features(hidden: int, texts: int, seed: int) -> Hadamard:

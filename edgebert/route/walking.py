@@ -10,13 +10,14 @@ import numpy as np
 
 from edgebert.batching import Batch
 from edgebert.results import Floats
-from edgebert.route.full import FullModel, Seen
+from edgebert.route.full import FullModel, Raw
 from edgebert.route.legs import AtPlace, Leg, Mask
 from edgebert.route.places import Place
 from edgebert.route.scope import Known
 from edgebert.tokens import Tokens
 
-AtFull = Callable[[Sequence[int], Seen], None]  # rows and what the full model made of them
+# rows and what the full model is to judge of them; called from several threads
+AtFull = Callable[[Sequence[int], Raw], None]
 
 
 @dataclass(frozen=True, slots=True)

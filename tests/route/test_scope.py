@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgebert.learn.solve import Doubles, Moments, oas_penalty, within_scatter
-from edgebert.route.scope import conformal_p_values, fit_scope
+from edgebert.route.scope import conformal_p_values, fit_blend, fit_scope
 
 
 def draw(count: int = 300, width: int = 8, classes: int = 4) -> tuple[Doubles, Doubles]:
@@ -65,6 +65,26 @@ def test_a_class_without_texts_draws_nothing_near() -> None:
     without = moments_of(features, np.insert(targets, 1, 0.0, axis=1))
     scope, plain = fit_scope(without), fit_scope(moments_of(features, targets))
     assert np.allclose(scope.distances(features), plain.distances(features))
+
+
+def test_a_blend_is_the_distance_and_the_least_angle_in_units_of_their_spreads() -> None:
+    features, targets = draw()
+    moments = moments_of(features, targets)
+    blend = fit_blend(moments).scaled(features[:100])
+    means = (moments.sums / moments.counts).T - moments.mean
+    away = features - moments.mean
+    lengths = np.linalg.norm(away, axis=1)[:, None] * np.linalg.norm(means, axis=1)
+    angles = -(away @ means.T / lengths).max(axis=1)
+    plain = plain_distances(features, moments)
+    wanted = plain / plain[:100].std() + angles / angles[:100].std()
+    assert np.abs(blend.distances(features) - wanted).max() < 1e-4  # float32
+
+
+def test_a_blend_gives_the_same_alone_and_among_others() -> None:
+    features, targets = draw()
+    blend = fit_blend(moments_of(features, targets)).scaled(features)
+    together = blend.distances(features)
+    assert [float(blend.distances(row[None])[0]) for row in features] == together.tolist()
 
 
 @pytest.mark.parametrize("spread", [0.0, 1.0])
