@@ -95,18 +95,20 @@ def losses_of(trace: Trace, truth: Ints | None) -> Mask:
     return lost
 
 
-def fit_places(places: Sequence[Place], trace: Trace, truth: Ints | None) -> list[Place]:
-    """Fit each place's curve of risk, and how sharp its probabilities are."""
+def fit_gates(places: Sequence[Place], trace: Trace, truth: Ints | None) -> list[Place]:
+    """Fit each place's curve of risk."""
     lost = losses_of(trace, truth)
     return [
-        replace(
-            place,
-            gate=fit_gate(trace.margins[:, number], lost[:, number]),
-            sharpness=fit_sharpness(
-                trace.scores[number].astype(np.float64) / place.unit, trace.full
-            ),
-        )
+        replace(place, gate=fit_gate(trace.margins[:, number], lost[:, number]))
         for number, place in enumerate(places)
+    ]
+
+
+def fit_places(places: Sequence[Place], trace: Trace, truth: Ints | None) -> list[Place]:
+    """Fit each place's curve of risk, and how sharp its probabilities are."""
+    return [
+        replace(place, sharpness=fit_sharpness(scores.astype(np.float64) / place.unit, trace.full))
+        for place, scores in zip(fit_gates(places, trace, truth), trace.scores, strict=True)
     ]
 
 

@@ -20,7 +20,7 @@ from edgebert.route.calibration import (
     Target,
     choose_thresholds,
     exits_at,
-    fit_places,
+    fit_gates,
     lay_levels,
     losses_of,
     split_rows,
@@ -155,7 +155,7 @@ def test_the_certificate_is_exceeded_on_few_random_splits(
         tested, known = split_rows(len(texts), seed, 0.4)
         first, second = (known[rows] for rows in split_rows(len(known), seed))
         of_first, of_second = (None if truth is None else truth[rows] for rows in (first, second))
-        places = fit_places(route.places, trace.some(first), of_first)
+        places = fit_gates(route.places, trace.some(first), of_first)
         levels = lay_levels(places, trace.some(first))
         found = choose_thresholds(places, levels, trace.some(second), of_second, target)
         if found.thresholds is not None:
