@@ -80,7 +80,9 @@ BF16 = {"file": "model.onnx", "precision": "bf16"}
 OV_INT8 = {"file": "model.xml", "precision": "bf16"}  # what int8 leaves, in OpenVINO's best
 
 
-def _on_openvino(label: str, files: str, settings: Mapping[str, Any]) -> Row:
+def _on_openvino(
+    label: str, files: str, settings: Mapping[str, Any], *, small_only: bool = False
+) -> Row:
     return Row(
         f"edgebert {label}",
         "edgebert_bundle",
@@ -89,10 +91,14 @@ def _on_openvino(label: str, files: str, settings: Mapping[str, Any]) -> Row:
         (*LEAN, "openvino"),
         settings,
         sized=False,
+        small_only=small_only,
+        not_on=("distilbert-base", *SAME_SHAPE),
     )
 
 
-def _edgebert(level: str, files: str, *, small_only: bool = False) -> Row:
+def _edgebert(
+    level: str, files: str, *, small_only: bool = False, not_on: tuple[str, ...] = ()
+) -> Row:
     return Row(
         f"edgebert {level}",
         "edgebert_bundle",
@@ -101,22 +107,26 @@ def _edgebert(level: str, files: str, *, small_only: bool = False) -> Row:
         LEAN,
         sized=False,
         small_only=small_only,
+        not_on=not_on,
     )
 
 
 ROWS: dict[str, Row] = {
     "edgebert-int8": _edgebert("int8", "bundle-int8"),
-    "edgebert-int8-static": _edgebert("int8, calibrated", "bundle-int8-static"),
+    "edgebert-int8-static": _edgebert("int8, calibrated", "bundle-int8-static", not_on=SAME_SHAPE),
     "edgebert-int8-accurate": _edgebert("int8-accurate", "bundle-int8-accurate", small_only=True),
-    "edgebert-fp32": _edgebert("fp32", "bundle-fp32"),
+    "edgebert-fp32": _edgebert("fp32", "bundle-fp32", small_only=True),
     "edgebert-openvino-int8": _on_openvino(
         "int8, openvino", "bundle-int8-openvino", {"engine": "openvino"}
     ),
     "edgebert-openvino-bf16": _on_openvino(
-        "fp32, openvino (bf16)", "bundle-fp32-openvino", {"engine": "openvino"}
+        "fp32, openvino (bf16)", "bundle-fp32-openvino", {"engine": "openvino"}, small_only=True
     ),
     "edgebert-tuned": _on_openvino(
-        "int8, tuned", "bundle-tuned", {"engine": "tuned", "bundle": "bundle"}
+        "int8, tuned",
+        "bundle-tuned",
+        {"engine": "tuned", "bundle": "bundle"},
+        small_only=True,
     ),
     "raw-fp32": Row("onnxruntime fp32", "onnxruntime_session", "onnxruntime", "onnx", LEAN, ALL),
     "raw-int8": Row(
