@@ -95,7 +95,7 @@ def _peers(name: str, result: Result) -> tuple[str, dict[str, str]]:
 def _machine(result: Result) -> str:
     machine = result["machine"]
     quick = " A quick run, which says only that everything works." if result.get("quick") else ""
-    rounds = f"{result['rounds']} rounds; " if "rounds" in result else ""
+    rounds = f"rounds: {result['rounds']}; " if "rounds" in result else ""
     broken = " **The run broke off; some rounds are missing.**" * (not result.get("finished", True))
     return (
         f"{machine['cpu']} ({', '.join(machine['flags'])}), {machine['cores']} cores, "
