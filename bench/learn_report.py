@@ -70,7 +70,7 @@ def _rounds(figures: Figures, name: str) -> str:
     ):
         rows.append([label, f"{figures[f'{name} {key}']:.2f}", "", "", "", ""])
     heads = [NAMES[name], "final, %", "mean over rounds, %", "forgetting, points", "state, MB"]
-    return _table([*heads, "same bits as at once"], rows)
+    return table([*heads, "same bits as at once"], rows)
 
 
 def _three(found: Figures) -> list[str]:
@@ -85,7 +85,7 @@ def _shots(result: Mapping[str, Any]) -> str:
         for tier in ("tiny", "base")
         for found in [figures[f"{name} {tier} shots"]]
     ]
-    return _table(["texts a class", *figures["banking77 tiny shots"]], rows)
+    return table(["texts a class", *figures["banking77 tiny shots"]], rows)
 
 
 def _calibration(result: Mapping[str, Any]) -> str:
@@ -94,13 +94,13 @@ def _calibration(result: Mapping[str, Any]) -> str:
         [NAMES[name], *(f"{value:.3f}" for value in figures[f"{name} calibration"].values())]
         for name in NAMES
     ]
-    return _table(["texts a class", *figures["banking77 calibration"]], rows)
+    return table(["texts a class", *figures["banking77 calibration"]], rows)
 
 
 def _suggest(result: Mapping[str, Any]) -> str:
     found = result["figures"]["banking77 suggest"]
     rows = [[way, *(f"{value:.1f}" for value in found[way])] for way in ("suggested", "random")]
-    return _table(["texts a class", *(str(place + 1) for place in range(len(rows[0]) - 1))], rows)
+    return table(["texts a class", *(str(place + 1) for place in range(len(rows[0]) - 1))], rows)
 
 
 def _times(result: Mapping[str, Any]) -> str:
@@ -114,7 +114,7 @@ def _times(result: Mapping[str, Any]) -> str:
         f"\nWith tiny a text is learnt and seen in {seen['learn']:.1f} ms beyond embedding, "
         f"forgotten in {seen['forget']:.1f} ms (least).\n"
     )
-    return _table(["ms: least, median", *STEPS], rows) + words
+    return table(["ms: least, median", *STEPS], rows) + words
 
 
 def _korean(result: Mapping[str, Any]) -> str:
@@ -127,7 +127,7 @@ def _korean(result: Mapping[str, Any]) -> str:
             ("mean recall, %", "balanced", "{:.0f}"),
         )
     ]
-    return _table(["year", *(year["year"] for year in years)], rows)
+    return table(["year", *(year["year"] for year in years)], rows)
 
 
 def _curves(figures: Figures) -> dict[str, str]:
@@ -146,7 +146,8 @@ def _curves(figures: Figures) -> dict[str, str]:
     return drawn
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a table of Markdown."""
     rule = ["---"] * len(heads)
     return "\n".join(f"| {' | '.join(line)} |" for line in [heads, rule, *rows]) + "\n"
 
