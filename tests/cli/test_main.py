@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -190,8 +190,17 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path, source: str) -> 
         assert (process.wait(60), errors) == (0, b"")
 
 
+@pytest.fixture
+def listening() -> Iterator[None]:
+    """SIGINT is not ignored; a child ignores what its parent does, as shells' background jobs."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @POSIX
-def test_an_interrupted_run_exits_130(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("listening")
+def test_an_interrupted_run_exits_130() -> None:
     with start("run", str(DATA / "tiny-embed"), "-") as process:
         assert process.stdin
         assert process.stdout
