@@ -8,6 +8,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from importlib import import_module
 from itertools import groupby, islice
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +23,6 @@ from edgebert.errors import InferenceError, InputError, TaskError
 from edgebert.manifest import EngineName, Manifest, Task
 from edgebert.results import Floats
 from edgebert.tokens import Text, Tokenizer, Tokens, open_tokenizer
-from edgebert.tuned import ranges_here
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -68,11 +68,16 @@ class Engine:
         Raises:
             BundleError: it cannot be used.
         """
-        bundle, chosen = Bundle.open(path), config or RuntimeConfig()
+        chosen = config or RuntimeConfig()
         ranges: Sequence[Range] = ()
+        with Bundle.opening(path) as bundle:
+            tokenizer = _open_tokenizer(bundle.path, bundle.manifest)
         if chosen.engine == TUNED:
-            ranges = ranges_here(bundle, chosen.threads or usable_cores())
-        return cls.from_parts(bundle.path, bundle.manifest, chosen, ranges)
+            # by name, so that who does not use it does not wait for its imports
+            tuned = import_module("edgebert.tuned")
+            ranges = tuned.ranges_here(bundle, chosen.threads or usable_cores())
+        opened = _open_sessions(bundle.path, bundle.manifest, chosen, ranges)
+        return cls(bundle.manifest, tokenizer, opened, chosen)
 
     @classmethod
     def from_parts(
@@ -87,21 +92,8 @@ class Engine:
             ranges: which engine runs which lengths; without, the configuration's runs all, and
                 onnxruntime where that is "tuned".
         """
-        tokenizer = Tokenizer(
-            open_tokenizer(folder / "tokenizer.json"),
-            max_tokens=manifest.max_tokens,
-            pairs=manifest.task in (Task.CLASSIFY, Task.ANSWER),
-            cut_second_only=manifest.task is Task.ANSWER,
-            needs_offsets=manifest.task in (Task.TAG, Task.ANSWER, Task.FILL),
-        )
-        threads = config.threads or usable_cores()
-        if ranges:
-            opened = open_ranges(folder, manifest, ranges, threads)
-        else:
-            tuned = config.engine == TUNED
-            engine = EngineName.ONNXRUNTIME if tuned else EngineName(config.engine)
-            opened = open_sessions(folder, manifest, engine, threads)
-        return cls(manifest, tokenizer, opened, config)
+        opened = _open_sessions(folder, manifest, config, ranges)
+        return cls(manifest, _open_tokenizer(folder, manifest), opened, config)
 
     def require(self, task: Task) -> None:
         """Refuse a bundle that is for another task."""
@@ -214,6 +206,27 @@ class Engine:
         if pool is None:  # no lock, which a fork could leave held: setdefault is atomic
             pool = self._pools.setdefault(process, ThreadPoolExecutor(self._threads, "edgebert"))
         return pool
+
+
+def _open_tokenizer(folder: Path, manifest: Manifest) -> Tokenizer:
+    return Tokenizer(
+        open_tokenizer(folder / "tokenizer.json"),
+        max_tokens=manifest.max_tokens,
+        pairs=manifest.task in (Task.CLASSIFY, Task.ANSWER),
+        cut_second_only=manifest.task is Task.ANSWER,
+        needs_offsets=manifest.task in (Task.TAG, Task.ANSWER, Task.FILL),
+    )
+
+
+def _open_sessions(
+    folder: Path, manifest: Manifest, config: RuntimeConfig, ranges: Sequence[Range]
+) -> Opened:
+    threads = config.threads or usable_cores()
+    if ranges:
+        return open_ranges(folder, manifest, ranges, threads)
+    tuned = config.engine == TUNED  # and no profile that holds here
+    engine = EngineName.ONNXRUNTIME if tuned else EngineName(config.engine)
+    return open_sessions(folder, manifest, engine, threads)
 
 
 def require_finite(outputs: Iterable[Floats], rows: Iterable[int]) -> None:

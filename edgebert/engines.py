@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from edgebert.batching import round_up
+from edgebert.batching import SMALL_HIDDEN, round_up
 from edgebert.errors import BundleError, MissingExtraError
 from edgebert.lone import LoneSession, Turns
 from edgebert.manifest import EngineName, Graph, Manifest
@@ -108,7 +108,10 @@ def open_sessions(
     shared = open_one(folder, graph, threads, threads)
     lone = shared
     if threads > 1:
-        lone = LoneSession(shared, lambda: open_one(folder, graph, 1, threads), turns)
+        # where there are ranges, each knows by measuring
+        narrow = turns is None and manifest.encoder.hidden <= SMALL_HIDDEN
+        least = LEAST_WIDE[engine] if narrow else 1
+        lone = LoneSession(shared, lambda: open_one(folder, graph, 1, threads), turns, least)
     return Opened(shared, lone, LENGTH_STEPS[engine])
 
 
@@ -172,3 +175,6 @@ OPENERS: Mapping[EngineName, Callable[[], OpenSession]] = {
 }
 # openvino compiles for every new shape: docs/decisions/008-a-second-engine.md
 LENGTH_STEPS: Mapping[EngineName, int] = {EngineName.ONNXRUNTIME: 1, EngineName.OPENVINO: 16}
+# Tokens from which a lone row of a narrow model gains from all cores; those of wide models always
+# do. Before, the products are over when the second thread has come: docs/performance.md.
+LEAST_WIDE: Mapping[EngineName, int] = {EngineName.ONNXRUNTIME: 48, EngineName.OPENVINO: 1}

@@ -30,7 +30,11 @@ class LoneSession:
     """Runs a batch on all cores where no other is running. May be shared between threads."""
 
     def __init__(
-        self, shared: Session, open_wide: Callable[[], Session], turns: Turns | None = None
+        self,
+        shared: Session,
+        open_wide: Callable[[], Session],
+        turns: Turns | None = None,
+        least: int = 1,
     ) -> None:
         """Take the session that workers share, and what opens one on all cores.
 
@@ -38,11 +42,13 @@ class LoneSession:
             shared: runs what is not alone.
             open_wide: opens the other one when it is first worth it.
             turns: shared with the lone sessions of the bundle's other engine; None: it has none.
+            least: tokens of a row from which all cores are faster than one.
         """
         self._shared = shared
         self._open_wide = open_wide
         self._wide: Session | None = None
         self._turns = turns or Turns()
+        self._least = least
         self._seen = False
 
     def run(self, batch: Batch) -> tuple[Floats, ...]:
@@ -57,7 +63,8 @@ class LoneSession:
                 self._turns.active -= 1
 
     def _choose(self, batch: Batch) -> Session:
-        worth_it = self._seen or len(batch.tokens[0].ids) >= LONG
+        tokens = len(batch.tokens[0].ids)
+        worth_it = tokens >= (self._least if self._seen else max(self._least, LONG))
         self._seen = True
         if self._turns.active or not worth_it:
             return self._shared

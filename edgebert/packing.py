@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edgebert.bundle import (
-    CHUNK,
     MANIFEST_BYTES,
     MANIFEST_NAME,
     Bundle,
@@ -25,6 +24,7 @@ from edgebert.manifest import FileEntry
 # What zipfile raises at a damaged file: RuntimeError is encryption or a feature it lacks,
 # ValueError a position before the file or a name that is not text.
 ZIP_ERRORS = (zipfile.BadZipFile, EOFError, RuntimeError, ValueError, OverflowError, struct.error)
+CHUNK = 1 << 20  # copied at a time
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can state: same bytes every time
 
 

@@ -138,3 +138,8 @@ def subject_bundle(labelled_data: Path) -> Iterator[Callable[..., Path]]:
     checkpoints(labelled_data, ("nli", "ner", "answers", "relevance"))
     with tempfile.TemporaryDirectory(prefix="edgebert-tests-") as folder:
         yield lambda name, level="int8": bundle_of(name, Level(level), labelled_data, Path(folder))
+
+
+def count_threads() -> int:
+    """Count this process's threads, onnxruntime's among them."""
+    return len(list(Path("/proc/self/task").iterdir()))

@@ -1,6 +1,7 @@
 """Opening a bundle: whole, or one clear error that names what is wrong."""
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from edgebert.bundle import (
     seal,
 )
 from edgebert.errors import BundleFormatError, BundleVersionError
-from tests.damage import MANIFEST, edit_manifest, file_names, put_file
+from tests.damage import MANIFEST, edit_manifest, file_names, flip, put_file
 from tests.make_tiny import DATA
 
 FILES = [name for name in file_names(DATA / "tiny-embed") if name != MANIFEST]
@@ -70,6 +71,36 @@ def test_a_missing_file_is_named(copied: Copied, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(BundleFormatError, match=f"{name}: is missing"):
         Bundle.open(folder)
+
+
+def test_what_may_be_read_while_the_weights_are_hashed_was_checked_before(copied: Copied) -> None:
+    folder = copied()
+    flip(folder / "tokenizer.json", 0, 1)
+    entered = []
+    with (
+        pytest.raises(BundleFormatError, match=r"tokenizer\.json: is damaged"),
+        Bundle.opening(folder),
+    ):
+        entered.append("the block")
+    assert entered == []
+
+
+def test_damaged_weights_end_the_block_with_an_error(copied: Copied) -> None:
+    folder = copied()
+    flip(folder / "model.weights", 0, 1)
+    entered = []
+    with (
+        pytest.raises(BundleFormatError, match=r"model\.weights: is damaged"),
+        Bundle.opening(folder) as bundle,
+    ):
+        entered.append(bundle.manifest.name)
+    assert len(entered) == 1
+
+
+def test_an_error_in_the_block_is_the_one_that_is_raised(tiny: Path) -> None:
+    with pytest.raises(KeyError, match="mine"), Bundle.opening(tiny / "tiny-embed"):
+        raise KeyError("mine")
+    assert not [each for each in threading.enumerate() if each.name.startswith("edgebert-check")]
 
 
 @pytest.mark.parametrize("name", FILES)

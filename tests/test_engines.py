@@ -2,7 +2,9 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
@@ -13,12 +15,14 @@ import edgebert
 from edgebert.batching import Batch, round_up
 from edgebert.config import RuntimeConfig
 from edgebert.engine import Engine
-from edgebert.engines import OPENERS, Opened, Range, open_ranges
+from edgebert.engines import OPENERS, Opened, Range, open_ranges, open_sessions
 from edgebert.errors import BundleError, InputError, MissingExtraError
 from edgebert.manifest import EngineName
+from tests.conftest import count_threads
 from tests.fakes import FakeSession, make_tokenizer, read_manifest
 from tests.make_tiny import DATA
 
+Run = Callable[..., "CompletedProcess[bytes]"]
 EMBED = DATA / "tiny-embed"
 TEXTS = ["the cat " * (i % 12) for i in range(40)]
 
@@ -118,6 +122,28 @@ def test_onnxruntime_pads_nothing() -> None:
     assert Engine.open(EMBED)._opened.length_step == 1
 
 
+@pytest.mark.parametrize(("hidden", "cores"), [(384, 1), (768, 4)])
+def test_a_short_lone_text_takes_all_cores_in_wide_models_alone(hidden: int, cores: int) -> None:
+    manifest = read_manifest(EMBED)
+    manifest = replace(manifest, encoder=replace(manifest.encoder, hidden=hidden))
+    opened = open_sessions(EMBED, manifest, EngineName.ONNXRUNTIME, 4)
+    assert cores_taken(opened) == cores
+
+
+def test_where_a_range_was_measured_it_decides() -> None:
+    whole = Range(up_to=32, engine=EngineName.ONNXRUNTIME, wide=True)
+    assert cores_taken(open_ranges(EMBED, read_manifest(EMBED), [whole], 4)) == 4
+
+
+def cores_taken(opened: Opened) -> int:
+    """Run two short texts, each alone, and see how many threads onnxruntime then has for one."""
+    (row,) = make_tokenizer(EMBED, max_tokens=32).encode(["the cat"])
+    before = count_threads()
+    for _ in range(2):
+        opened.of(3).lone.run(Batch((row,)))
+    return count_threads() - before + 1
+
+
 def test_a_bundle_that_was_not_exported_for_an_engine_says_how_to() -> None:
     with pytest.raises(BundleError, match="has no graph for openvino; export it with --engine"):
         edgebert.load(EMBED, RuntimeConfig(engine=EngineName.OPENVINO))
@@ -138,6 +164,13 @@ def test_an_unknown_engine_is_refused_with_the_known_ones(value: object) -> None
         RuntimeConfig(engine=value)
 
 
-def test_the_default_never_loads_another_engine(python: Callable[..., object], tiny: Path) -> None:
+def test_the_default_waits_for_no_import_of_tuning(python: Run, tiny: Path) -> None:
+    code = "import sys, edgebert; edgebert.load(sys.argv[1]); print(*sys.modules)"
+    loaded = python("-c", code, str(tiny / "tiny-embed")).stdout.decode().split()
+    assert "edgebert.engine" in loaded
+    assert not {"edgebert.tuned", "importlib.metadata"} & set(loaded)
+
+
+def test_the_default_never_loads_another_engine(python: Run, tiny: Path) -> None:
     code = "import sys, edgebert; edgebert.load(sys.argv[1]); print('openvino' in sys.modules)"
     assert python("-c", code, str(tiny / "tiny-embed")).stdout == b"False\n"

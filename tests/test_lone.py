@@ -14,6 +14,7 @@ from edgebert.config import RuntimeConfig
 from edgebert.lone import LONG, LoneSession, Turns
 from edgebert.session import OnnxSession
 from edgebert.tasks.embed import Embedder
+from tests.conftest import count_threads
 from tests.fakes import FakeSession, make_tokenizer, read_manifest
 from tests.make_tiny import DATA
 
@@ -58,6 +59,14 @@ def test_a_long_text_runs_on_all_cores_at_once() -> None:
     shared, opened = FakeSession(), Opened()
     LoneSession(shared, opened).run(batch_of(FULL))
     assert (len(shared.batches), len(opened.sessions)) == (0, 1)
+
+
+def test_texts_too_short_to_gain_stay_on_one_core() -> None:
+    shared, opened = FakeSession(), Opened()
+    lone = LoneSession(shared, opened, least=LONG // 2)
+    for text in (SHORT, SHORT, "the cat " * (LONG // 4), SHORT):
+        lone.run(batch_of(text))
+    assert [len(shared.batches), *(len(each.batches) for each in opened.sessions)] == [3, 1]
 
 
 def test_a_run_beside_another_takes_one_core() -> None:
@@ -128,11 +137,6 @@ def test_one_thread_asked_for_is_one_thread() -> None:
     for _ in range(3):
         embedder.embed([FULL])
     assert count_threads() == before
-
-
-def count_threads() -> int:
-    """Count this process's threads, onnxruntime's among them."""
-    return len(list(Path("/proc/self/task").iterdir()))
 
 
 FORK = """
