@@ -15,7 +15,7 @@ ABOUT = f"""## Scaling
 Cost against the number of texts, the tokens of one text, and the cores. From {MANY} texts on
 neither a token's cost nor the memory besides texts and vectors may move by more than {FLAT:.0%}.
 """
-UNSCALED = f"{ABOUT}\nNot measured yet: `python -m bench.scaling` does.\n"
+UNSCALED = f"{ABOUT}\nNot measured yet, by `python -m bench.scaling`.\n"
 
 
 def section(name: str, result: Mapping[str, Any]) -> tuple[str, dict[str, str]]:

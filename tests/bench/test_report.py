@@ -115,7 +115,7 @@ def test_every_chart_on_the_page_is_drawn(peers: dict[str, Any]) -> None:
 
 
 def test_what_is_not_measured_says_how_it_is(peers: dict[str, Any]) -> None:
-    assert "Not measured yet: `python -m bench.scaling` does." in page_of(peers)
+    assert "Not measured yet, by `python -m bench.scaling`." in page_of(peers)
 
 
 def test_results_are_read_by_name(tmp_path: Path) -> None:
@@ -130,6 +130,14 @@ def test_the_pages_commands_are_what_make_runs() -> None:
         ["make", "--dry-run", "bench"], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    for module in ("environments", "runner", "levers", "scaling", "report"):
+    for module in (
+        "environments",
+        "runner",
+        "levers",
+        "profile",
+        "scaling",
+        "report",
+        "performance_report",
+    ):
         assert f"-m bench.{module}" in done.stdout
         assert find_spec(f"bench.{module}")
