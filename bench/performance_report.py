@@ -80,9 +80,9 @@ def _levers(results: Results) -> str:
 
 def _levers_of(result: Mapping[str, Any]) -> str:
     rows, texts = result["rows"], result["texts"]
-    measures = [one for one in MEASURES if value_of(rows[SHIPPED], one, texts) is not None]
-    shipped = [f"{short(value_of(rows[SHIPPED], one, texts))} {one.unit}" for one in measures]
-    lines = [[SHIPPED, "-", *shipped]]
+    shipped = {one: value_of(rows.get(SHIPPED, LOST), one, texts) for one in MEASURES}
+    measures = [one for one in MEASURES if any(value_of(row, one, texts) for row in rows.values())]
+    lines = [[SHIPPED, "-", *(f"{short(shipped[one])} {one.unit}" for one in measures)]]
     for key, row in rows.items():
         if key != SHIPPED:
             off = OFF.get(key, SHIPPED)

@@ -36,14 +36,15 @@ def section(name: str, result: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
         ("tokens", "tokens", "us_per_token", "tokens of one text", "microseconds a token"),
         ("cores", "cores", "texts_per_s", "cores", "texts a second"),
     )
-    charts = {}
+    charts, shown = {}, []
     for what, across, up, x, y in plots:
         lines = [
             Curve(row["label"], tuple((one[across], one[up]) for one in row[across]))
             for row in rows.values()
         ]
-        charts[f"{name}-{what}.svg"] = curves(f"{result['model']}: {y} by {x}", lines, x, y)
-    shown = "\n".join(f"![{file}](../bench/results/{file})\n" for file in charts)
+        title, file = f"{result['model']}: {y} by {x}", f"{name}-{what}.svg"
+        charts[file] = curves(title, lines, x, y)
+        shown.append(f"![{title}](../bench/results/{file})\n")
     listed = [
         [
             row["label"],
@@ -58,9 +59,9 @@ def section(name: str, result: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     ]
     heads = ["row", "texts", "texts/s", "microseconds a token", "peak memory, MB"]
     heads.append("of it besides texts and vectors, MB")
-    head = f"{ABOUT}\n{machine(result)}{noise(*disturbed_points(rows, NOISE))}\n"
+    head = f"{ABOUT}\n{machine(result)}\n{noise(*disturbed_points(rows, NOISE)).strip()}\n"
     lost = [[row["label"], row["failed"]] for key, row in result["rows"].items() if key not in rows]
-    parts = [head, _flatness(rows), shown, table(heads, listed)]
+    parts = [head, _flatness(rows), *shown, table(heads, listed)]
     return "\n".join([*parts, *([table(["not measured", "why"], lost)] * bool(lost))]), charts
 
 

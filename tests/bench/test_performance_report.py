@@ -129,6 +129,14 @@ def test_a_lever_that_failed_is_there_with_the_reason(levers: dict[str, Any]) ->
     assert "| fp32 | it died |" in page
 
 
+def test_levers_without_what_ships_have_no_ratio_to_it(levers: dict[str, Any]) -> None:
+    del levers["rows"][SHIPPED]
+    page = made("levers", {"levers-minilm": levers})
+    assert line_of(page, "| as shipped") == "| as shipped | - | - ms | - texts/s |"
+    assert line_of(page, "| one worker") == "| one worker | as shipped | - | - |"
+    assert line_of(page, "| static scales, 128").endswith("| static scales | 0.5 | 2.00 |")
+
+
 def test_levers_say_whether_they_were_disturbed(levers: dict[str, Any]) -> None:
     assert "Nothing else used over 5%" in made("levers", {"levers-minilm": levers})
     levers["rows"]["one worker"]["turns"][0]["foreign"] = 0.3
