@@ -27,13 +27,17 @@ bare-test: $(BARE)/ready
 	    --ignore=tests/export --ignore=tests/bench --ignore=tests/examples \
 	    --ignore=tests/test_architecture.py
 
-# every peer in a venv of its own: gigabytes and minutes the first time; then 45 minutes of a quiet machine
+# every peer in a venv of its own: gigabytes and minutes the first time; then an hour or more of a quiet machine
 bench: $(DEMO)/ready
 	-$(DEMO)/bin/python -m bench.environments
 	$(DEMO)/bin/python -m bench.runner
 	$(DEMO)/bin/python -m bench.levers
+	$(DEMO)/bin/python -m bench.levers --model bert-base
+	$(DEMO)/bin/python -m bench.profile
+	$(DEMO)/bin/python -m bench.profile --model bert-base
 	$(DEMO)/bin/python -m bench.scaling
 	$(DEMO)/bin/python -m bench.report
+	$(DEMO)/bin/python -m bench.performance_report
 
 $(DEMO)/ready: pyproject.toml
 	@echo "making $(DEMO): edgebert[export], no torch"

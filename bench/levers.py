@@ -51,6 +51,14 @@ LEVERS: dict[str, tuple[str, dict[str, Any]]] = {
     "static scales, 1024 tokens a run": (STATIC, {"budget": 1024}),
     "fp32": ("bundle-fp32", {}),
 }
+# what a lever is set against, where that is not the runtime as shipped
+OFF = {
+    "the same, not spinning": "one worker, all cores in a run",
+    "static scales, one text a run": "static scales",
+    "static scales, 128 tokens a run": "static scales",
+    "static scales, 512 tokens a run": "static scales",
+    "static scales, 1024 tokens a run": "static scales",
+}
 WORKLOADS = ("latency-16", "latency-128", "latency-512", "request", "throughput")
 
 

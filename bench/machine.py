@@ -69,17 +69,17 @@ def installed(python: Path, packages: Sequence[str]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """A moment: wall time, CPU time of the whole machine, CPU time of our finished children."""
+    """A moment: wall time, CPU time of the whole machine, CPU time of ours."""
 
     wall: float
     machine: float
-    children: float
+    ours: float  # of this process and its children that have ended
 
     @classmethod
     def now(cls, stat: Path = STAT) -> "Clock":
         """Read all three, in seconds."""
         times = os.times()
-        return cls(times.elapsed, busy_seconds(stat), times.children_user + times.children_system)
+        return cls(times.elapsed, busy_seconds(stat), sum(times[:4]))
 
 
 def busy_seconds(stat: Path = STAT) -> float:
@@ -93,5 +93,5 @@ def busy_seconds(stat: Path = STAT) -> float:
 
 def foreign_share(before: Clock, after: Clock, cores: int) -> float:
     """Compute the share of the machine that others used meanwhile, 0 to 1; ours have ended."""
-    spent = after.machine - before.machine - (after.children - before.children)
+    spent = after.machine - before.machine - (after.ours - before.ours)
     return min(1.0, max(0.0, spent / max(1e-9, (after.wall - before.wall) * cores)))

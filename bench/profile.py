@@ -3,7 +3,8 @@
     python -m bench.profile                        # MiniLM
     python -m bench.profile --model bert-base
 
-One thread, one text a run. Writes results/profile-MODEL.json; docs/performance.md shows `table`.
+One thread, one text a run. Writes results/profile-MODEL.json; `python -m bench.performance_report`
+puts `table` into docs/performance.md.
 onnxruntime's profiler adds some microseconds to each operator: the shares are read off a session
 with it, the times off one without.
 """
@@ -24,16 +25,19 @@ import numpy as np
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from bench import machine
+from bench import machine, markdown
 from bench.peers.edgebert_levers import open_session
 from bench.rows import MODELS
 from bench.runner import FORMAT, RESULTS, rounded
 from bench.turn import prepare
 from bench.workloads import make_workload
 from edgebert import Embedder, RuntimeConfig
+from edgebert.batching import Batch
 from edgebert.engine import Engine
+from edgebert.engines import Opened
 from edgebert.manifest import Encoder
-from edgebert.results import Ints
+from edgebert.results import Floats, Ints
+from edgebert.session import OnnxSession, Session
 
 WARM = 3  # runs that are not counted
 # sizes of the product that the peak is taken over, (M, K, N): those of the models and larger ones
@@ -57,17 +61,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=None)
     asked = parser.parse_args(arguments)
     output = asked.output or RESULTS / f"profile-{asked.model}.json"
-    result = {
+    result: dict[str, Any] = {
         "format": FORMAT,
         "kind": "profile",
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "quick": asked.quick,
         "machine": machine.describe(),
         "model": MODELS[asked.model].label,
-        **rounded(measure(asked.model, asked.quick)),
     }
+    before = machine.Clock.now()
+    result |= rounded(measure(asked.model, asked.quick))
+    share = machine.foreign_share(before, machine.Clock.now(), result["machine"]["cores"])
+    result["foreign"] = round(share, 3)
     output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print("\n".join(table([result])))
+    print(table([result]))
     print(f"written: {output}", file=sys.stderr)
     return 0
 
@@ -76,9 +83,9 @@ def measure(name: str, quick: bool) -> dict[str, Any]:
     """Measure the peak, and one text of each length.
 
     Returns:
-        `peak_tops`: 10^12 operations a second of one core; `lengths`: by tokens, `run_us` and
-        `embed_us` (medians), `shares` of the operators by kind, and `tops` of the linears' products
-        over the whole run.
+        `peak_tops`: 10^12 operations a second of one core; `lengths`: by tokens, `run_us` and what
+        a text costs besides, `outside_us` (medians), `shares` of the operators by kind, and `tops`
+        of the linears' products over the whole run.
     """
     model = MODELS[name]
     _, folder = prepare("optimum", name, "bundle-int8")
@@ -96,32 +103,60 @@ def measure(name: str, quick: bool) -> dict[str, Any]:
 
 
 def _one_length(folder: Path, engine: Engine, text: list[str], repeats: int) -> dict[str, Any]:
-    main_graph, embedder = engine.manifest.graphs.main, Embedder(engine)
+    main_graph = engine.manifest.graphs.main
     (tokens,) = engine.tokenizer.encode(text)
     ids: Ints = np.array([tokens.ids], np.int64)
     known = {"input_ids": ids, "token_type_ids": np.zeros_like(ids)}
     feeds = {name: known[name] for name in main_graph.inputs}
-    session = open_session(folder, main_graph.file, {})
-    run_us, embed_us = timed(
-        [lambda: session.run(["sentence_embedding"], feeds), lambda: embedder.embed(text)], repeats
+    watched = Watched(OnnxSession(folder, main_graph))
+    embedder = Embedder(
+        Engine(
+            engine.manifest, engine.tokenizer, Opened(watched, watched), RuntimeConfig(threads=1)
+        )
     )
+    inside, outside = [], []
+    for _ in range(WARM + repeats):
+        start = time.perf_counter()
+        embedder.embed(text)
+        spent = time.perf_counter() - start
+        inside.append(watched.took)
+        outside.append(spent - watched.took)
     return {
         "tokens": ids.shape[1],
-        "run_us": run_us,
-        "embed_us": embed_us,
+        "run_us": median(inside[WARM:]) * 1e6,
+        "outside_us": median(outside[WARM:]) * 1e6,
         "shares": shares(folder, main_graph.file, feeds, repeats),
     }
 
 
-def timed(calls: Sequence[Callable[[], object]], repeats: int) -> list[float]:
-    """Give the median time of each call in microseconds, the calls taking turns."""
-    times: list[list[float]] = [[] for _ in calls]
+class Watched:
+    """A session that keeps how long its last run took, in seconds.
+
+    What a text costs outside of it is the difference within one call: two calls on a machine that
+    changes its speed differ by more.
+    """
+
+    def __init__(self, session: Session) -> None:
+        """Take what runs."""
+        self._session = session
+        self.took = 0.0
+
+    def run(self, batch: Batch) -> tuple[Floats, ...]:
+        """Run one batch."""
+        start = time.perf_counter()
+        outputs = self._session.run(batch)
+        self.took = time.perf_counter() - start
+        return outputs
+
+
+def timed(call: Callable[[], object], repeats: int) -> float:
+    """Give the median time of a call in microseconds."""
+    taken = []
     for _ in range(WARM + repeats):
-        for taken, call in zip(times, calls, strict=True):
-            start = time.perf_counter()
-            call()
-            taken.append(time.perf_counter() - start)
-    return [median(taken[WARM:]) * 1e6 for taken in times]
+        start = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - start)
+    return median(taken[WARM:]) * 1e6
 
 
 def shares(folder: Path, file: str, feeds: Mapping[str, Ints], repeats: int) -> dict[str, float]:
@@ -161,7 +196,7 @@ def peak(repeats: int) -> float:
         def run(session: Any = session, values: Any = values) -> None:
             session.run(None, {"x": values})
 
-        best = max(best, 2e-6 * rows * width * columns / timed([run], repeats)[0])
+        best = max(best, 2e-6 * rows * width * columns / timed(run, repeats))
     return best
 
 
@@ -192,23 +227,44 @@ def _product(width: int, columns: int) -> bytes:
     return made
 
 
-def table(results: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Write the lines of the page's table: a row for each model and length."""
-    heads = ["model", "tokens", "a run, ms", *(*KINDS, REST), "outside, us", "TOP/s", "of the peak"]
-    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+def parts(found: Mapping[str, Any], peak_tops: float) -> dict[str, float]:
+    """Share out the time of one run.
+
+    Args:
+        found: of one length, see `measure`.
+        peak_tops: what one core reaches at best.
+
+    Returns:
+        What the linears' products would take at the peak, which is the share of the peak that the
+        run reaches; what the linears take beyond that; the other operators by kind. Their sum is 1.
+    """
+    reached = found["tops"] / peak_tops
+    others = {kind: share for kind, share in found["shares"].items() if kind != "linears"}
+    return {
+        "of the peak": reached,
+        "linears beyond it": found["shares"]["linears"] - reached,
+        **others,
+    }
+
+
+def table(results: Sequence[Mapping[str, Any]]) -> str:
+    """Write the page's table: a row for each model and length."""
+    lines: list[list[str]] = []
+    shared: dict[str, float] = {}
     for result in results:
         for tokens, found in result["lengths"].items():
+            shared = parts(found, result["peak_tops"])
             cells = [
                 result["model"].split(",")[0],
                 tokens,
                 f"{found['run_us'] / 1000:.2f}",
-                *(f"{found['shares'][kind]:.0%}" for kind in (*KINDS, REST)),
-                f"{found['embed_us'] - found['run_us']:.0f}",
                 f"{found['tops']:.2f}",
-                f"{found['tops'] / result['peak_tops']:.0%}",
+                *(f"{share:.0%}" for share in shared.values()),
+                f"{found['outside_us']:.0f}",
             ]
-            lines.append(f"| {' | '.join(cells)} |")
-    return lines
+            lines.append(cells)
+    heads = ["model", "tokens", "a run, ms", "TOP/s", *shared, "outside, us"]
+    return markdown.table(heads, lines)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,11 @@ python -m bench.report      # bench/results/*.json -> docs/benchmarks.md, bench/
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.charts import Curve, Panel, curves, panels
+from bench.charts import Panel, panels
 from bench.figures import (
     COST,
     MEASURES,
@@ -19,22 +19,22 @@ from bench.figures import (
     baseline_of,
     best_of,
     disturbed,
-    disturbed_points,
     ratio_of,
     short,
     tail_of,
     value_of,
     versions_of,
 )
-from bench.levers import SHIPPED
+from bench.markdown import machine, noise, table
 from bench.runner import NOISE, RESULTS
-from bench.summary import MET, MISSED, standing, table_of
+from bench.scaling_report import UNSCALED
+from bench.scaling_report import section as scaling_section
+from bench.summary import details, faithful, standing
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
 METHOD = Path(__file__).with_name("method.md")
 CHARTED = ("throughput", "latency-16", "latency-128", "latency-512")
-MANY, FLAT = 32, 0.15  # from so many texts on, a token's cost may move by so much
 FASTER = "times as fast as fp32"
 Result = Mapping[str, Any]
 
@@ -67,20 +67,22 @@ def render(results: Mapping[str, Result]) -> dict[Path, str]:
         page, drawn = KINDS[result["kind"]](name, result)
         sections.append(page)
         charts |= {RESULTS / file: text for file, text in drawn.items()}
+    if "scaling" not in {result["kind"] for result in results.values()}:
+        sections.append(UNSCALED)
     return {PAGE: "\n".join(sections), **charts}
 
 
 def _peers(name: str, result: Result) -> tuple[str, dict[str, str]]:
-    text, heads, lines = standing(result["models"])
     versions = ", ".join(f"{key} {text}" for key, text in versions_of(result["models"]).items())
-    parts = [f"## Peers\n\n{_machine(result)}", f"{versions}.\n" * bool(versions)]
-    parts += [text, _table(heads, lines)]
+    parts = [f"## Peers\n\n{machine(result)}", f"{versions}.\n" * bool(versions)]
+    parts.append(f"### Standing\n\n{standing(result['models'])}")
+    near = faithful(result["models"])
     charts: dict[str, str] = {}
     for key, model in result["models"].items():
         rows, texts = model["rows"], model["texts"]
         count, turns = disturbed(rows, NOISE)
-        parts.append(f"### {model['label']}\n\n{texts:,} mixed texts.{_noise(count, turns)}\n")
-        parts.append(_table(*table_of(rows, texts)))
+        parts.append(f"### {model['label']}\n\n{texts:,} mixed texts.{noise(count, turns)}\n")
+        parts.append(details(key, model, near))
         file = f"{name}-{key}.svg"
         charts[file] = _chart(model["label"], rows, texts)
         parts.append(
@@ -90,27 +92,6 @@ def _peers(name: str, result: Result) -> tuple[str, dict[str, str]]:
         parts.append(_cost_table(rows, texts))
     parts.append(_failures(result))
     return "\n".join(parts), charts
-
-
-def _machine(result: Result) -> str:
-    machine = result["machine"]
-    quick = " A quick run, which says only that everything works." if result.get("quick") else ""
-    rounds = f"rounds: {result['rounds']}; " if "rounds" in result else ""
-    broken = " **The run broke off; some rounds are missing.**" * (not result.get("finished", True))
-    return (
-        f"{machine['cpu']} ({', '.join(machine['flags'])}), {machine['cores']} cores, "
-        f"{machine['memory_gb']:g} GB, {machine['kernel']}, Python {machine['python']}; "
-        f"{rounds}{result['made'][:10]}.{quick}{broken}\n"
-    )
-
-
-def _noise(count: int, turns: int) -> str:
-    if not count:
-        return f" Nothing else used over {NOISE:.0%} of the machine in any of {turns} turns."
-    return (
-        f" **In {count} of {turns} turns other processes used over {NOISE:.0%} of the machine: "
-        "do not trust these figures.**"
-    )
 
 
 def _speed_table(rows: Rows, texts: int) -> str:
@@ -128,7 +109,7 @@ def _speed_table(rows: Rows, texts: int) -> str:
         ]
         lines.append([row["label"], str(row.get("batch", "own")), *marked])
     heads = [f"{measure.title}, {measure.unit} (x)" for measure in measures]
-    return _table(["row", "batch", *heads], lines)
+    return table(["row", "batch", *heads], lines)
 
 
 def _speed_cell(rows: Rows, row: Mapping[str, Any], measure: Measure, texts: int) -> str:
@@ -154,7 +135,7 @@ def _cost_table(rows: Rows, texts: int) -> str:
         lines.append(line)
     heads = [f"{measure.title}, {measure.unit}" for measure in COST]
     heads += ["files on disk, MB", "installed, MB"]
-    return _table(["row", *heads, *(["cosine to fp32, mean / least"] * accurate)], lines)
+    return table(["row", *heads, *(["cosine to fp32, mean / least"] * accurate)], lines)
 
 
 def _failures(result: Result) -> str:
@@ -166,7 +147,7 @@ def _failures(result: Result) -> str:
     ]
     if not lines:
         return ""
-    return "### Not measured\n\n" + _table(["row", "model", "why"], lines)
+    return "### Not measured\n\n" + table(["row", "model", "why"], lines)
 
 
 def _chart(label: str, rows: Rows, texts: int) -> str:
@@ -199,92 +180,7 @@ def _has(rows: Rows, measure: Measure, texts: int) -> bool:
     return any(value_of(row, measure, texts) is not None for row in rows.values())
 
 
-def _levers(name: str, result: Result) -> tuple[str, dict[str, str]]:
-    """Show each lever's figures, and in brackets how many times better it is than as shipped."""
-    rows, texts = result["rows"], result["texts"]
-    measures = [measure for measure in MEASURES if _has(rows, measure, texts)]
-    lines = [
-        [
-            row["label"],
-            *(
-                f"{short(value_of(row, measure, texts))} "
-                f"({short(ratio_of(row, rows[SHIPPED], measure, texts))})"
-                for measure in measures
-            ),
-        ]
-        for row in rows.values()
-        if "failed" not in row
-    ]
-    lines += [[row["label"], row["failed"]] for row in rows.values() if "failed" in row]
-    heads = [f"{measure.title}, {measure.unit} (x)" for measure in measures]
-    count, turns = disturbed(rows, NOISE)
-    head = f"## Levers: {result['model']}\n\n{_machine(result)}\n{texts:,} mixed texts."
-    return f"{head}{_noise(count, turns)}\n\n" + _table(["lever", *heads], lines), {}
-
-
-def _scaling(name: str, result: Result) -> tuple[str, dict[str, str]]:
-    """Draw the three curves of cost, and the memory that goes with the longest."""
-    rows = {key: row for key, row in result["rows"].items() if "failed" not in row}
-    plots = (
-        ("texts", "texts", "us_per_token", "number of texts", "microseconds a token"),
-        ("memory", "texts", "own_mb", "number of texts", "MB besides texts and vectors"),
-        ("tokens", "tokens", "us_per_token", "tokens of one text", "microseconds a token"),
-        ("cores", "cores", "texts_per_s", "cores", "texts a second"),
-    )
-    charts = {}
-    for what, across, up, x, y in plots:
-        points = "texts" if what == "memory" else what
-        lines = [
-            Curve(row["label"], tuple((one[across], one[up]) for one in row[points]))
-            for row in rows.values()
-        ]
-        charts[f"{name}-{what}.svg"] = curves(f"{result['model']}: {y} by {x}", lines, x, y)
-    shown = "\n".join(f"![{file}](../bench/results/{file})\n" for file in charts)
-    listed = [
-        [
-            row["label"],
-            f"{one['texts']:,}",
-            short(one["texts_per_s"]),
-            short(one["us_per_token"]),
-            short(one["peak_mb"]),
-            short(one["own_mb"]),
-        ]
-        for row in rows.values()
-        for one in row["texts"]
-    ]
-    heads = ["row", "texts", "texts/s", "microseconds a token", "peak memory, MB"]
-    heads.append("of it besides texts and vectors, MB")
-    head = f"## Scaling\n\n{_machine(result)}{_noise(*disturbed_points(rows, NOISE))}\n"
-    lost = [[row["label"], row["failed"]] for key, row in result["rows"].items() if key not in rows]
-    parts = [head, _flatness(rows), shown, _table(heads, listed)]
-    return "\n".join([*parts, *([_table(["not measured", "why"], lost)] * bool(lost))]), charts
-
-
-def _flatness(rows: Rows) -> str:
-    """Say how far cost and memory move between the shortest and the longest list."""
-    lines = []
-    for row in rows.values():
-        many = [one for one in row["texts"] if one["texts"] >= MANY]
-        cells = [row["label"]]
-        for key in ("us_per_token", "own_mb"):
-            values = [one[key] for one in many]
-            if not values:
-                cells.append("-")
-                continue
-            spread = max(values) / min(values) - 1
-            cells.append(f"{spread:.0%} {MET if spread <= FLAT else MISSED}")
-        lines.append([*cells, f"{max((one['texts'] for one in many), default=0):,}"])
-    heads = ["row", "cost of a token, most over least", "memory, most over least", "texts up to"]
-    text = f"From {MANY} texts on; the target is {FLAT:.0%} at most.\n\n"
-    return text + _table(heads, lines)
-
-
-def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    rule = ["---"] * len(heads)
-    return "\n".join(f"| {' | '.join(line)} |" for line in [heads, rule, *lines]) + "\n"
-
-
-KINDS = {"peers": _peers, "levers": _levers, "scaling": _scaling}
+KINDS = {"peers": _peers, "scaling": scaling_section}
 
 
 if __name__ == "__main__":

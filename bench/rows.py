@@ -92,13 +92,10 @@ def _on_openvino(
         settings,
         sized=False,
         small_only=small_only,
-        not_on=("distilbert-base", *SAME_SHAPE),
     )
 
 
-def _edgebert(
-    level: str, files: str, *, small_only: bool = False, not_on: tuple[str, ...] = ()
-) -> Row:
+def _edgebert(level: str, files: str, *, small_only: bool = False) -> Row:
     return Row(
         f"edgebert {level}",
         "edgebert_bundle",
@@ -107,13 +104,12 @@ def _edgebert(
         LEAN,
         sized=False,
         small_only=small_only,
-        not_on=not_on,
     )
 
 
 ROWS: dict[str, Row] = {
     "edgebert-int8": _edgebert("int8", "bundle-int8"),
-    "edgebert-int8-static": _edgebert("int8, calibrated", "bundle-int8-static", not_on=SAME_SHAPE),
+    "edgebert-int8-static": _edgebert("int8, calibrated", "bundle-int8-static"),
     "edgebert-int8-accurate": _edgebert("int8-accurate", "bundle-int8-accurate", small_only=True),
     "edgebert-fp32": _edgebert("fp32", "bundle-fp32", small_only=True),
     "edgebert-openvino-int8": _on_openvino(

@@ -3,7 +3,8 @@
     python -m bench.soak BUNDLE --seconds 180
 
 Calls of 1 to MOST texts, each of SHORTEST to the bundle's limit of tokens, drawn anew each time:
-every length comes up, and none in order. Writes results/soak.json; docs/performance.md tells it.
+every length comes up, and none in order. Writes results/soak.json, which
+`python -m bench.performance_report` puts into docs/performance.md.
 """
 
 import argparse

@@ -1,129 +1,177 @@
 """How edgebert stands against its peers, workload by workload, and which targets that meets.
 
-Nothing is typed in but the targets: rows are chosen by their medians over the rounds, ratios are
-medians of the ratios within each round.
+Rows are chosen by their medians over the rounds, ratios are medians of the ratios within each
+round, targets are those of `bench.targets`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Any
 
 from bench.figures import MEASURES, Measure, Rows, against, best_of, short, value_of
+from bench.markdown import table
 from bench.rows import BASELINE, POPULAR
+from bench.targets import ANY, DEFAULT, ENGINES, LEAST_COSINE, MEAN_COSINE, PEER, TARGETS, Target
 
-BEST = 1.0  # every speed and cost, against the best peer of all
-POPULAR_RATE = 2.0  # throughput, against what most people run
-ENGINES = {"onnxruntime": "onnxruntime", "openvino": "OpenVINO"}
 MET, MISSED = "✓", "✗"
-Lines = list[list[str]]
+BY_KEY = {measure.key: measure for measure in MEASURES}
+Models = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One ratio that a target is set for."""
+    """One ratio that a target may be set for."""
 
-    goal: str  # the workload, and against whom
-    peer: str  # label of the row it is to
     ratio: float
-    target: float
+    least: float | None  # the target, if there is one
 
     @property
     def met(self) -> bool:
-        """Whether the target is reached."""
-        return meets(self.ratio, self.target)
+        """Whether there is a target, and it is reached."""
+        return self.least is not None and meets(self.ratio, self.least)
+
+    @property
+    def shown(self) -> str:
+        """The ratio, the mark and the target."""
+        if self.least is None:
+            return short(self.ratio)
+        return f"{short(self.ratio)} {MET if self.met else MISSED} (≥ {self.least:g})"
 
 
-def meets(ratio: float, target: float) -> bool:
+def meets(ratio: float, least: float) -> bool:
     """Say whether a ratio, as it is shown, reaches a target."""
-    return round(ratio, 2) >= target
+    return float(short(ratio).replace(",", "")) >= least
 
 
-def engine_of(row: Mapping[str, Any]) -> str:
-    """Give the engine that a row of edgebert's runs on."""
+def faithful(models: Models) -> Set[str]:
+    """Name the rows of edgebert whose vectors on trained weights are near enough to fp32's.
+
+    A row that was not compared with fp32, or is too far from it on any trained model, is not there:
+    speed bought with other vectors is no speed.
+    """
+    near: dict[str, bool] = {}
+    for model in models.values():
+        for key, row in model["rows"].items() if model["trained"] else ():
+            if row["ours"] and "cosine" in row:
+                cosine = row["cosine"]
+                enough = cosine["mean"] >= MEAN_COSINE and cosine["min"] >= LEAST_COSINE
+                near[key] = near.get(key, True) and enough
+    return {key for key, enough in near.items() if enough}
+
+
+def counted(rows: Rows, near: Set[str], engine: str) -> dict[str, Mapping[str, Any]]:
+    """Take one model's rows of edgebert on an engine that may be called its best."""
+    return {
+        key: row
+        for key, row in rows.items()
+        if key in near and (engine == ANY or _engine(row) == "onnxruntime")
+    }
+
+
+def _engine(row: Mapping[str, Any]) -> str:
     return str(row.get("settings", {}).get("engine", "onnxruntime"))
 
 
-def verdicts(rows: Rows, texts: int) -> Iterator[Verdict]:
-    """Judge every ratio of one model that has a target."""
-    for measure in MEASURES:
-        ours, best = (best_of(rows, measure, texts, ours=who) for who in (True, False))
-        if ours is None or best is None:
-            continue
-        peers = [(best, BEST, f"{measure.title}: best peer")]
-        if measure.key == "throughput":
-            peers += [
-                (key, POPULAR_RATE, f"{measure.title}: {rows[key]['label']}")
-                for key in POPULAR
-                if key in rows
-            ]
-        for peer, target, goal in peers:
-            ratio = against(rows, ours, peer, measure, texts)
-            if ratio is not None:
-                yield Verdict(goal, rows[peer]["label"], ratio, target)
+def judge(
+    name: str, model: Mapping[str, Any], near: Set[str], target: Target, engine: str
+) -> Verdict | None:
+    """Set one model's best row on an engine against an opponent; None where either is missing."""
+    rows, texts, measure = model["rows"], model["texts"], BY_KEY[target.measure]
+    best = best_of(counted(rows, near, engine), measure, texts, ours=True)
+    to_peer = target.against == PEER
+    other = best_of(rows, measure, texts, ours=False) if to_peer else target.against
+    if best is None or other is None or other not in rows:
+        return None
+    ratio = against(rows, best, other, measure, texts)
+    least = target.least.get(name, (None, None))[ENGINES.index(engine)]
+    return None if ratio is None else Verdict(ratio, least)
 
 
-def standing(models: Mapping[str, Mapping[str, Any]]) -> tuple[str, list[str], Lines]:
-    """Say in words how many targets are met, and lay every verdict out, a column a model."""
-    found = {
-        name: {verdict.goal: verdict for verdict in verdicts(model["rows"], model["texts"])}
-        for name, model in models.items()
-    }
-    everything = [verdict for column in found.values() for verdict in column.values()]
-    counts = []
-    for target, whom in ((BEST, "the best peer"), (POPULAR_RATE, "what most people run today")):
-        some = [verdict for verdict in everything if verdict.target == target]
-        met = sum(verdict.met for verdict in some)
-        counts.append(f"- at least {target:g} times {whom}: met in {met} of {len(some)}\n")
-    text = "How many times better the best row of edgebert is, and the targets:\n\n"
-    goals = sorted({one.goal: one.target for one in everything}.items(), key=itemgetter(1))
-    lines = [
-        [goal, *(_verdict(column.get(goal), target) for column in found.values())]
-        for goal, target in goals
+def standing(models: Models) -> str:
+    """Lay out every verdict, a table an engine and a column a model, and count the targets met."""
+    near = faithful(models)
+    parts = [
+        "How many times better the best row of edgebert is, and in brackets the target. A row "
+        f"counts if its cosine to fp32 on trained weights is at least {MEAN_COSINE} on average and "
+        f"{LEAST_COSINE:.3f} at worst.{_left_out(models, near)}\n"
     ]
-    return text + "".join(counts), ["against", *found], lines
+    for engine in ENGINES:
+        lines, found = [], []
+        for target in TARGETS:
+            verdicts = [judge(*model, near, target, engine) for model in models.items()]
+            if any(verdict and verdict.least is not None for verdict in verdicts):
+                found += [one for one in verdicts if one and one.least is not None]
+                shown = [verdict.shown if verdict else "-" for verdict in verdicts]
+                lines.append([f"{BY_KEY[target.measure].title}: {_name(target, models)}", *shown])
+        met = sum(verdict.met for verdict in found)
+        parts.append(f"**{engine}**: {met} of {len(found)} targets met\n")
+        parts.append(table(["workload: against", *models], lines))
+    return "\n".join(parts)
 
 
-def _verdict(verdict: Verdict | None, target: float) -> str:
-    """Write a ratio with its mark, and the best peer's name, which the line does not give."""
-    if verdict is None:
-        return "-"
-    marked = _ratio(verdict.ratio, target)
-    return marked if target == POPULAR_RATE else f"{marked} {verdict.peer}"
+def _name(target: Target, models: Models) -> str:
+    for model in models.values():
+        if target.against in model["rows"]:
+            return str(model["rows"][target.against]["label"])
+    return target.against
 
 
-def table_of(rows: Rows, texts: int) -> tuple[list[str], Lines]:
-    """Lay out the best of edgebert on each engine, the best peer, and the ratios between them."""
-    engines = [name for name in ENGINES if any(_runs_on(row, name) for row in rows.values())]
+def _left_out(models: Models, near: Set[str]) -> str:
+    ours = {
+        key: row["label"]
+        for model in models.values()
+        for key, row in model["rows"].items()
+        if row["ours"] and "turns" in row and key not in near
+    }
+    return f" Not counted: {', '.join(ours.values())}." if ours else ""
+
+
+def details(name: str, model: Mapping[str, Any], near: Set[str]) -> str:
+    """Lay out one model: who is the best at what, and the ratios between them.
+
+    Args:
+        name: the model's, by which targets are set.
+        model: its part of the results.
+        near: what `faithful` says of all models.
+    """
+    rows, texts = model["rows"], model["texts"]
     others = [key for key in (BASELINE, *POPULAR) if "turns" in rows.get(key, {})]
-    heads = ["workload", *(f"edgebert on {ENGINES[name]}" for name in engines), "best peer"]
-    heads += ["against it", *(f"against {rows[key]['label']}" for key in others)]
-    lines = [_line(rows, measure, texts, engines, others) for measure in MEASURES]
-    return heads, [line for line in lines if line]
+    first, second = [], []
+    for measure in MEASURES:
+        best = [
+            best_of(counted(rows, near, engine), measure, texts, ours=True) for engine in ENGINES
+        ]
+        peer = best_of(rows, measure, texts, ours=False)
+        if best[1] is None or peer is None:
+            continue
+        title = f"{measure.title}, {measure.unit}"
+        values = [_named(rows, key, measure, texts) for key in (*best, peer)]
+        first.append([title, *values, *_against(name, model, near, measure, PEER, ENGINES)])
+        cells = [_against(name, model, near, measure, key, (ANY,)) for key in others]
+        second.append([title, *(cell for (cell,) in cells)])
+    heads = ["workload", "onnxruntime engine", "best engine", "best peer"]
+    heads += ["onnxruntime engine to best peer", "best engine to best peer"]
+    labels = [f"best engine to {rows[key]['label']}" for key in others]
+    parts = [table(heads, first), table(["workload", *labels], second)]
+    if counted(rows, near, DEFAULT).keys() == counted(rows, near, ANY).keys():
+        parts.insert(0, "Of edgebert's engines only onnxruntime was measured on this model.\n")
+    return "\n".join(parts)
 
 
-def _runs_on(row: Mapping[str, Any], engine: str) -> bool:
-    return bool(row["ours"]) and "turns" in row and engine_of(row) == engine
-
-
-def _line(
-    rows: Rows, measure: Measure, texts: int, engines: Sequence[str], others: Sequence[str]
-) -> list[str]:
-    ours, peer = (best_of(rows, measure, texts, ours=who) for who in (True, False))
-    if ours is None or peer is None:
-        return []
-    cells = [f"{measure.title}, {measure.unit}"]
+def _against(
+    name: str,
+    model: Mapping[str, Any],
+    near: Set[str],
+    measure: Measure,
+    other: str,
+    engines: tuple[str, ...],
+) -> Iterator[str]:
+    """Write the ratios to one opponent, with their targets where there are some."""
+    known = [one for one in TARGETS if (one.measure, one.against) == (measure.key, other)]
+    target = known[0] if known else Target(measure.key, other, {})
     for engine in engines:
-        some = {key: row for key, row in rows.items() if _runs_on(row, engine)}
-        best = best_of(some, measure, texts, ours=True)
-        cell = _named(rows, best, measure, texts)
-        cells.append(f"**{cell}**" if best == ours and len(engines) > 1 else cell)
-    cells.append(_named(rows, peer, measure, texts))
-    cells.append(_ratio(against(rows, ours, peer, measure, texts), BEST))
-    for key in others:
-        target = POPULAR_RATE if key in POPULAR and measure.key == "throughput" else None
-        cells.append(_ratio(against(rows, ours, key, measure, texts), target))
-    return cells
+        verdict = judge(name, model, near, target, engine)
+        yield verdict.shown if verdict else "-"
 
 
 def _named(rows: Rows, key: str | None, measure: Measure, texts: int) -> str:
@@ -131,9 +179,3 @@ def _named(rows: Rows, key: str | None, measure: Measure, texts: int) -> str:
         return "-"
     label = rows[key]["label"].removeprefix("edgebert ")
     return f"{label}: {short(value_of(rows[key], measure, texts))}"
-
-
-def _ratio(ratio: float | None, target: float | None) -> str:
-    if ratio is None or target is None:
-        return short(ratio)
-    return f"{short(ratio)} {MET if meets(ratio, target) else MISSED}"

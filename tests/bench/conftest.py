@@ -11,6 +11,15 @@ from bench import environments, prepare
 from bench.environments import PINS, READY
 from bench.rows import MODELS, Model
 
+MACHINE = {
+    "cpu": "A CPU",
+    "flags": ["avx2"],
+    "cores": 2,
+    "memory_gb": 4.0,
+    "kernel": "Linux 6",
+    "python": "3.11.7",
+}
+
 
 @pytest.fixture
 def tiny_model(tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.levers import DYNAMIC, LEVERS, SHIPPED, measure
+from bench.levers import DYNAMIC, LEVERS, OFF, SHIPPED, measure
 from bench.peers.edgebert_bundle import load as load_shipped
 from bench.peers.edgebert_levers import load
 from bench.rows import on_cores
@@ -35,3 +35,9 @@ def test_all_levers_are_measured(tiny_model: str) -> None:
     found = measure(tiny_model, list(LEVERS), 1, True)
     assert set(found["rows"]) == set(LEVERS)
     assert not [row for row in found["rows"].values() if "failed" in row]
+
+
+def test_what_a_lever_is_set_against_is_another_lever_on_the_same_bundle() -> None:
+    for lever, off in OFF.items():
+        assert lever != off
+        assert LEVERS[lever][0] == LEVERS[off][0]

@@ -1,6 +1,7 @@
 """What the machine is, and what others used of it."""
 
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,17 @@ def test_a_system_that_does_not_say_is_not_busy(tmp_path: Path) -> None:
     assert busy_seconds(tmp_path / "gone") == 0
 
 
-def test_what_our_children_used_is_not_foreign() -> None:
+def test_what_we_used_is_not_foreign() -> None:
     before, after = Clock(0, 0, 0), Clock(10, 20, 20)
     assert foreign_share(before, after, cores=2) == 0
+
+
+def test_what_this_process_uses_is_ours() -> None:
+    before = Clock.now().ours
+    begun = time.process_time()
+    while time.process_time() - begun < 0.1:
+        pass
+    assert Clock.now().ours - before > 0.05
 
 
 def test_what_others_used_is_a_share_of_all_cores() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.profile import KINDS, REST, main, products, table
+from bench.profile import KINDS, REST, main, parts, products, table
 from edgebert.manifest import Encoder
 
 
@@ -21,6 +21,17 @@ def test_a_model_is_profiled_at_each_length(tiny_model: str, tmp_path: Path) -> 
     assert list(found["lengths"]) == ["16", "128", "512"]
     for each in found["lengths"].values():
         assert set(each["shares"]) == {*KINDS, REST}
+        assert each["run_us"] > 0
+        assert each["outside_us"] > 0
         assert sum(each["shares"].values()) == pytest.approx(1, abs=1e-3)
         assert all(each["shares"][kind] > 0 for kind in ("linears", "attention", "activation"))
-    assert len(table([found])) == 2 + 3
+    assert 0 <= found["foreign"] <= 1
+    assert len(table([found]).splitlines()) == 2 + 3
+
+
+def test_a_run_is_shared_out_whole() -> None:
+    shares = dict.fromkeys([*KINDS, REST], 0.1) | {"linears": 0.5}
+    found = parts({"tops": 0.3, "shares": shares}, peak_tops=1.5)
+    assert found["of the peak"] == pytest.approx(0.2)
+    assert found["linears beyond it"] == pytest.approx(0.3)
+    assert sum(found.values()) == pytest.approx(1)

@@ -159,5 +159,11 @@ def test_no_row_is_left_out_of_the_smallest_model() -> None:
     assert all(set(row.not_on) <= set(MODELS) - {SMALL} for row in ROWS.values())
 
 
+def test_both_engines_are_measured_at_int8_on_every_model() -> None:
+    for key in ("edgebert-int8", "edgebert-int8-static", "edgebert-openvino-int8"):
+        assert not ROWS[key].small_only
+        assert not ROWS[key].not_on
+
+
 def test_every_model_is_asked_at_every_length() -> None:
     assert all(set(model.repeats) == {16, 128, 512} for model in MODELS.values())
