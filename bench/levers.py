@@ -39,10 +39,16 @@ LEVERS: dict[str, tuple[str, dict[str, Any]]] = {
     "a mask, though nothing is padded": (DYNAMIC, {"masked": True}),
     "onnxruntime's slow fusions on": (DYNAMIC, {"fusions": True}),
     "weights read, not mapped": (DYNAMIC, {"copied": True}),
-    "memory patterns on": (DYNAMIC, {"pattern": True}),
+    "memory patterns off": (DYNAMIC, {"pattern": False}),
+    "memory patterns off, no arena": (DYNAMIC, {"pattern": False, "arena": False}),
     "one worker": (DYNAMIC, {"threads": 1}),
     "one worker, all cores in a run": (DYNAMIC, {"threads": 1, "intra_op": CORES}),
-    "the same, not spinning": (DYNAMIC, {"threads": 1, "intra_op": CORES, "spinning": False}),
+    "a lone text on one core, whatever its length": (DYNAMIC, {"lone_from": 1 << 20}),
+    "a lone text on all cores, whatever its length": (DYNAMIC, {"lone_from": 1}),
+    "threads that do not spin": (DYNAMIC, {"spin_us": 0}),
+    "threads that spin as onnxruntime's default": (DYNAMIC, {"spin_us": None}),
+    "threads pinned to cores": (DYNAMIC, {"pinned": True}),
+    "denormals as zero": (DYNAMIC, {"denormals": True}),
     "a worker a core, all cores in each run": (DYNAMIC, {"intra_op": CORES}),
     "static scales": (STATIC, {}),
     "static scales, one text a run": (STATIC, {"budget": 1}),
@@ -53,7 +59,6 @@ LEVERS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 # what a lever is set against, where that is not the runtime as shipped
 OFF = {
-    "the same, not spinning": "one worker, all cores in a run",
     "static scales, one text a run": "static scales",
     "static scales, 128 tokens a run": "static scales",
     "static scales, 512 tokens a run": "static scales",

@@ -109,8 +109,7 @@ def open_sessions(
     lone = shared
     if threads > 1:
         # where there are ranges, each knows by measuring
-        narrow = turns is None and manifest.encoder.hidden <= SMALL_HIDDEN
-        least = LEAST_WIDE[engine] if narrow else 1
+        least = least_wide(engine, manifest.encoder.hidden) if turns is None else 1
         lone = LoneSession(shared, lambda: open_one(folder, graph, 1, threads), turns, least)
     return Opened(shared, lone, LENGTH_STEPS[engine])
 
@@ -125,6 +124,11 @@ def _graph(folder: Path, manifest: Manifest, engine: EngineName) -> Graph:
             "RuntimeConfig.engine as it is",
         )
     return manifest.alternatives[engine].graph
+
+
+def least_wide(engine: EngineName, hidden: int) -> int:
+    """Give from how many tokens on a lone row of a model of this width gains from all cores."""
+    return LEAST_WIDE[engine] if hidden <= SMALL_HIDDEN else 1
 
 
 def is_installed(engine: EngineName) -> bool:
@@ -175,6 +179,6 @@ OPENERS: Mapping[EngineName, Callable[[], OpenSession]] = {
 }
 # openvino compiles for every new shape: docs/decisions/008-a-second-engine.md
 LENGTH_STEPS: Mapping[EngineName, int] = {EngineName.ONNXRUNTIME: 1, EngineName.OPENVINO: 16}
-# Tokens from which a lone row of a narrow model gains from all cores; those of wide models always
-# do. Before, the products are over when the second thread has come: docs/performance.md.
+# In narrow models the products of shorter rows are over when a second thread has come; wide models
+# always gain: docs/performance.md.
 LEAST_WIDE: Mapping[EngineName, int] = {EngineName.ONNXRUNTIME: 48, EngineName.OPENVINO: 1}

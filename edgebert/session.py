@@ -53,7 +53,9 @@ class OnnxSession:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.enable_mem_pattern = False  # patterns are kept per shape: memory would grow
+        # One block of memory a run: without, threads that share a session wait for its allocator.
+        # A pattern is kept for each shape, some 10 kB, and there are few: docs/performance.md.
+        options.enable_mem_pattern = True
         options.log_severity_level = FATAL_ONLY
         options.add_session_config_entry(
             "session.intra_op.spin_duration_us", str(SPIN_MICROSECONDS)

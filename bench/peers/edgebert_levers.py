@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from bench.peers.padded import Embed, Floats, Ints, make_embed, open_tokenizer
 from edgebert import Embedder, RuntimeConfig
 from edgebert.batching import Batch
 from edgebert.bundle import Bundle
+from edgebert.config import usable_cores
 from edgebert.engine import Engine
-from edgebert.engines import Opened
-from edgebert.manifest import Manifest, Scales
-from edgebert.session import SLOW_FUSIONS
+from edgebert.engines import Opened, least_wide
+from edgebert.lone import LoneSession
+from edgebert.manifest import EngineName, Manifest, Scales
+from edgebert.session import SLOW_FUSIONS, SPIN_MICROSECONDS
 from edgebert.tokens import Tokenizer
 from edgebert.tokens import open_tokenizer as open_plain_tokenizer
 
@@ -28,14 +31,13 @@ def load(folder: Path, settings: Mapping[str, Any]) -> Embed:
 
     Settings: `threads` (worker threads), `budget` (tokens of a run), `share_runs` (several texts
     in a run in spite of dynamic scales), `padded` (sorted batches of unequal texts), `masked` (the
-    masked graph on equal lengths), and those of `open_session`.
+    masked graph on equal lengths), `lone_from` (tokens of a text that is alone from which all cores
+    take it), and those of `open_session`.
     """
     bundle = Bundle.open(folder)
     manifest = bundle.manifest
     if settings.get("padded"):
         return _padded(folder, manifest, settings)
-    graph = manifest.graphs.masked if settings.get("masked") else manifest.graphs.main
-    session = LeverSession(open_session(folder, graph.file, settings), graph.inputs)
     tokenizer = Tokenizer(
         open_plain_tokenizer(folder / "tokenizer.json"),
         max_tokens=manifest.max_tokens,
@@ -49,12 +51,28 @@ def load(folder: Path, settings: Mapping[str, Any]) -> Embed:
     if settings.get("share_runs"):
         static = replace(manifest.quantization, scales=Scales.STATIC)
         manifest = replace(manifest, quantization=static)
-    embedder = Embedder(Engine(manifest, tokenizer, Opened(session, session), config))
+    embedder = Embedder(Engine(manifest, tokenizer, _open(folder, manifest, settings), config))
 
     def embed(texts: Sequence[str], batch: int) -> Floats:
         return embedder.embed(texts)
 
     return embed
+
+
+def _open(folder: Path, manifest: Manifest, settings: Mapping[str, Any]) -> Opened:
+    """Open the sessions as edgebert does: one for the workers, one on all cores for lone texts."""
+    graph = manifest.graphs.masked if settings.get("masked") else manifest.graphs.main
+
+    def open_one(**more: Any) -> LeverSession:
+        return LeverSession(open_session(folder, graph.file, {**settings, **more}), graph.inputs)
+
+    threads = settings.get("threads") or usable_cores()
+    shared = open_one()
+    if threads == 1 or "intra_op" in settings:
+        return Opened(shared, shared)
+    least = least_wide(EngineName.ONNXRUNTIME, manifest.encoder.hidden)
+    wide = partial(open_one, intra_op=threads)
+    return Opened(shared, LoneSession(shared, wide, least=settings.get("lone_from", least)))
 
 
 class LeverSession:
@@ -82,18 +100,30 @@ def open_session(
 ) -> onnxruntime.InferenceSession:
     """Open a graph.
 
-    Settings: `intra_op` (threads of one run), `spinning`, `fusions` (also the slow ones), `copied`
-    (weights read into memory), `pattern` (memory patterns on), `profile` (where onnxruntime writes
-    its profile, without the ending).
+    Settings: `intra_op` (threads of one run), `spin_us` (how long they wait for more work before
+    they sleep; None: as onnxruntime's default), `pinned` (each stays on a core), `denormals` (taken
+    for zero), `fusions` (also the slow ones), `copied` (weights read into memory), `pattern`
+    (memory planned once a shape), `arena` (memory kept between runs), `profile` (where onnxruntime
+    writes its profile, without the ending).
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = settings.get("intra_op", 1)
-    options.enable_mem_pattern = settings.get("pattern", False)
+    options.enable_mem_pattern = settings.get("pattern", True)
+    options.enable_cpu_mem_arena = settings.get("arena", True)
     if "profile" in settings:
         options.enable_profiling = True
         options.profile_file_prefix = settings["profile"]
-    if not settings.get("spinning", True):
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    spin = settings.get("spin_us", SPIN_MICROSECONDS)
+    if spin is not None:
+        options.add_session_config_entry("session.intra_op.spin_duration_us", str(spin))
+    if settings.get("denormals"):
+        options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    if settings.get("pinned") and options.intra_op_num_threads > 1:
+        # the calling thread is not of the pool, whose threads take the other cores, from 1 on
+        others = range(2, options.intra_op_num_threads + 1)
+        options.add_session_config_entry(
+            "session.intra_op_thread_affinities", ";".join(map(str, others))
+        )
     model: str | bytes = os.fspath(folder / file)
     if settings.get("copied"):
         weights = (folder / WEIGHTS).read_bytes()
