@@ -90,7 +90,8 @@ def _stages(result: Result) -> str:
             + (f"{costs[stage]:.2f} ms" if stage in costs else "-")
             for stage in shares
         ]
-        full = f"{costs['full']:.2f} ms" if "full" in costs else "-"
+        ended = times["disagreement"]["escalated_ms"]
+        full = f"{ended['cascade']:.2f} ms, x{ended['cascade'] / ended['full']:.2f}"
         rows.append([name, *parts, f"{100 - sum(shares.values()):.1f} %, {full}"])
     width = max(len(row) for row in rows)
     rows = [[*row[:-1], *["-"] * (width - len(row)), row[-1]] for row in rows]

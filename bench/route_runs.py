@@ -163,7 +163,7 @@ def measure_times(built: Built) -> Figures:
         full = Cascade.build(built.cascade._full.learner, ["static"])  # not calibrated: in full
         texts = [text for text, _ in built.routes.test[:TIMED]]
         taken: dict[str, list[float]] = {"full": [], "cascade": []}
-        stages: dict[str, list[float]] = {}
+        stages: dict[str, list[int]] = {}  # which of the texts
         for start in range(0, len(texts), TURN):
             for name, way in (("full", full), ("cascade", built.cascade)):
                 for text in texts[start : start + TURN]:
@@ -171,18 +171,24 @@ def measure_times(built: Built) -> Figures:
                     [result] = way.classify([text])
                     taken[name].append(1000 * (time.perf_counter() - begun))
                     if name == "cascade":
-                        stages.setdefault(result.stage, []).append(taken[name][-1])
+                        stages.setdefault(result.stage, []).append(len(taken[name]) - 1)
         certificate = built.cascade.certificate
         found[loss.value] = {
             "texts": len(texts),
             **{f"{name}_ms": _times(values) for name, values in taken.items()},
-            "stage_ms": {name: round(fmean(values), 4) for name, values in stages.items()},
+            "stage_ms": {name: _mean(taken["cascade"], rows) for name, rows in stages.items()},
+            # what goes all the way, by the cascade and alone
+            "escalated_ms": {name: _mean(taken[name], stages[FULL_STAGE]) for name in taken},
             "mean_gain": round(fmean(taken["full"]) / fmean(taken["cascade"]), 3),
             "median_gain": round(median(taken["full"]) / median(taken["cascade"]), 3),
             "said_worth_it": certificate is not None
             and replace(certificate, even_if_slower=False).worth_it,
         }
     return found
+
+
+def _mean(values: Sequence[float], rows: Sequence[int]) -> float:
+    return round(fmean(values[row] for row in rows), 4)
 
 
 def _times(values: Sequence[float]) -> dict[str, float]:

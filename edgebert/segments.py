@@ -37,9 +37,14 @@ class Segments:
         self.depths = tuple(segment.layers for segment in manifest.segments)
         self._folder = folder
         self._graphs = tuple(segment.graph for segment in manifest.segments)
-        self._main = manifest.graphs.main
-        # what is passed on and not given back: any fault of it shows in what is
-        self._inner = {name for graph in self._graphs for name in graph.inputs}
+        main, last = manifest.graphs.main, self._graphs[-1]
+        # outputs of the main graph that earlier segments gave; what the last one needs besides
+        self._carried = tuple(name for name in main.outputs if name not in last.outputs)
+        inner = {name for graph in self._graphs for name in graph.inputs}
+        # what is only passed on is not looked at: any fault of it shows in what is given back
+        self._given_back = tuple(
+            tuple(name for name in graph.outputs if name not in inner) for graph in self._graphs
+        )
         self._sessions: dict[int, OnnxSession] = {}
         self._lock = Lock()  # around the loading, never around a run
 
@@ -62,23 +67,24 @@ class Segments:
                 finite.
         """
         graph, session = self._graphs[number], self._session(number)
-        is_last = number == len(self._graphs) - 1
-        carried = set(self._main.outputs) - set(graph.outputs) if is_last else set()
-        missing = sorted({*graph.inputs, *carried} - arrays.keys())
-        if missing:
-            raise InferenceError(
-                f"segment {number + 1} needs the array {missing[0]!r}; give all that the segments "
-                "before it gave"
-            )
+        carried = self._carried if number == len(self._graphs) - 1 else ()
+        for name in (*graph.inputs, *carried):
+            if name not in arrays:
+                raise InferenceError(
+                    f"segment {number + 1} needs the array {name!r}; give all that the segments "
+                    "before it gave"
+                )
         values = session.run_arrays({name: arrays[name] for name in graph.inputs})
         found = dict(zip(graph.outputs, values, strict=True))
-        for name, value in found.items():
-            if name not in self._inner and not np.isfinite(value).all():
+        for name in self._given_back[number]:
+            if not np.isfinite(found[name]).all():
                 raise InferenceError(
                     f"segment {number + 1} gave NaN or infinity as {name!r}; run "
                     "`edgebert verify` on this machine"
                 )
-        return found | {name: np.asarray(arrays[name], np.float32) for name in carried}
+        for name in carried:
+            found[name] = np.asarray(arrays[name], np.float32)
+        return found
 
     def _session(self, number: int) -> OnnxSession:
         if number not in self._sessions:

@@ -81,7 +81,7 @@ class WordTable:
         return means
 
     def _check(self, block: NDArray[np.int64], places: list[int]) -> None:
-        if block.min() >= 0 and block.max() < len(self._values):
+        if block.view(np.uint64).max() < len(self._values):  # a negative id is a huge one
             return
         wrong = (block < 0) | (block >= len(self._values))
         place = int(wrong.any(axis=1).argmax())
@@ -95,14 +95,21 @@ class WordTable:
         total = np.add.accumulate(factors, axis=1)[:, -1:]  # (k, 1); in order, unlike a sum
         if self._scales is not None:
             factors = factors * self._scales[block]
-        vectors = self._values[block] * factors[:, :, np.newaxis]  # (k, n, E)
+        vectors = self._values[block].astype(np.float32, copy=False)  # (k, n, E)
+        vectors *= factors[:, :, np.newaxis]
         sums: Floats = np.add.reduce(vectors, axis=1)  # row upon row, in order
+        if total.all():
+            sums /= total
+            return sums
         sums /= np.where(total > 0, total, 1)
         return np.where(total > 0, sums, np.float32(0))  # a sum of zeros may be -0
 
 
 def _equal_lengths(ids: Sequence[Sequence[int]]) -> Iterator[list[int]]:
     """Yield the places of texts of one length, a bounded number at a time; empty ones left out."""
+    if len(ids) == 1:
+        yield from [[0]] if ids[0] else []
+        return
     order = sorted(range(len(ids)), key=lambda place: len(ids[place]))
     for length, places in groupby(order, key=lambda place: len(ids[place])):
         if length:

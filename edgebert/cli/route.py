@@ -61,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         step.add_argument("--labels", action="store_true", help='rows have a "label", which counts')
     report = steps.add_parser("report", help="show the certificate of a cascade's file")
     report.add_argument("cascade", type=Path, help="the cascade's file")
+    report.add_argument("--json", action="store_true", help="the certificate as it stands")
 
 
 def _step(
@@ -85,10 +86,7 @@ def _step(
 def run(arguments: argparse.Namespace) -> int:
     """Do the step."""
     if arguments.step == "report":
-        certificate = read_certificate(arguments.cascade)
-        record = None if certificate is None else certificate.to_record()
-        print(json.dumps(record, indent=1, ensure_ascii=False))
-        return 0
+        return _report(arguments)
     if arguments.step == "build":
         return _build(arguments)
     cascade = Cascade.open(arguments.cascade, _model(arguments), smaller=arguments.smaller)
@@ -160,6 +158,20 @@ def _audit(cascade: Cascade, arguments: argparse.Namespace) -> int:
     report = cascade.audit(*_read(arguments.input, arguments))
     print(json.dumps(dataclasses.asdict(report), indent=1))
     return 0 if report.holds else 1
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    certificate = read_certificate(arguments.cascade)
+    if arguments.json:
+        record = None if certificate is None else certificate.to_record()
+        print(json.dumps(record, indent=1, ensure_ascii=False))
+    elif certificate is None:
+        print("not calibrated; every text goes to the full model")
+    else:
+        print(certificate.describe(), end="\n\n")
+        for key, value in certificate.facts():
+            print(f"{key:<14} {value}")
+    return 0
 
 
 def _read(name: str, arguments: argparse.Namespace) -> tuple[list[str], list[str] | None]:

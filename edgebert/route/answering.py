@@ -72,27 +72,27 @@ def answer(
     made = _Made.nothing(len(texts))
     belongs = np.ones(len(texts), bool)
     ends: list[tuple[Sequence[int], Raw]] = []
+    way, limits = (route.bare, np.empty(0)) if thresholds is None else (route, thresholds)
 
     def at_place(number: int, rows: Sequence[int], vectors: Floats) -> Mask:
-        place = route.places[number]
+        place, here = route.places[number], list(rows)
+        near = belongs[here]
+        if number and (limits[number] == np.inf or not near.any()):
+            return np.ones(len(here), bool)  # none of them can be answered here
         scores, grid = place.see(vectors)
         if number == 0 and route.first_scope is not None and grid is not None:
             p_values = route.first_scope.p_values(first_features(grid))
-            belongs[rows] = p_values >= VETO
-            made.put_scope(rows, p_values)
-        leaves: Mask = (place.margins(scores) >= limits[number]) & belongs[rows]
+            belongs[here] = near = p_values >= VETO
+            made.put_scope(here, p_values)
+        leaves: Mask = (place.margins(scores) >= limits[number]) & near
         if leaves.any():
-            gone = [row for row, leaving in zip(rows, leaves, strict=True) if leaving]
+            gone = [row for row, leaving in zip(here, leaves, strict=True) if leaving]
             made.put(gone, place.probabilities(scores[leaves]), place.name)
         return ~leaves
 
     def at_full(rows: Sequence[int], raw: Raw) -> None:
         ends.append((rows, raw))
 
-    if thresholds is None:
-        way, limits = route.bare, np.empty(0)
-    else:
-        way, limits = route, thresholds
     tokens = way.walk(texts, first, at_place, at_full)
     evidence = made.known()
     if ends:

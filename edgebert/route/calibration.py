@@ -7,7 +7,7 @@ Source: Angelopoulos et al. 2021, arXiv 2110.01052, fixed sequence testing.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -77,6 +77,17 @@ class Outcome:
     disagreement_bound: float
     exits: Ints  # (N,) the place that answers each text, or FULL
     slip: float | None  # share of foreign texts answered early; None: none were given
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """What a level came to."""
+
+    limits: Doubles  # (P,)
+    exits: Ints  # (N,)
+    losses: int
+    p_value: float
+    slip: float | None
 
 
 def split_rows(count: int, seed: int, share: float = GATE_SHARE) -> tuple[Ints, Ints]:
@@ -157,42 +168,46 @@ def choose_thresholds(
     """
     lost, rows = losses_of(trace, truth), np.arange(len(trace.full))
     p_value_of = _test(trace, truth, target)
-    limits = [thresholds_at(places, float(level)) for level in levels]
-    exits = [exits_at(trace, each) for each in limits]
-    losses = [(leaves != FULL) & lost[rows, leaves] for leaves in exits]
-    p_values = [p_value_of(some, target.max_loss) for some in losses]
-    slips: list[float] = []
-    if foreign is not None:
-        count = len(foreign.full)
-        gone = [int((exits_at(foreign, each) != FULL).sum()) for each in limits]
-        slipped = [binomial_p_value(some, count, target.max_slip) for some in gone]
-        p_values = [max(pair) for pair in zip(p_values, slipped, strict=True)]
-        slips = [some / count for some in gone]
-    chosen = choose_level(p_values, 1 - target.confidence)
+    tried: list[_Tried] = []
+
+    def p_values() -> Iterator[float]:
+        for level in levels:
+            limits = thresholds_at(places, float(level))
+            leaves = exits_at(trace, limits)
+            losses = (leaves != FULL) & lost[rows, leaves]
+            p_value, slip = p_value_of(losses, target.max_loss), None
+            if foreign is not None:
+                count, gone = len(foreign.full), int((exits_at(foreign, limits) != FULL).sum())
+                p_value = max(p_value, binomial_p_value(gone, count, target.max_slip))
+                slip = gone / count
+            tried.append(_Tried(limits, leaves, int(losses.sum()), p_value, slip))
+            yield p_value
+
+    chosen = choose_level(p_values(), 1 - target.confidence)  # asks for none after a failure
     if chosen is None:
         return Outcome(
             thresholds=None,
-            p_value=p_values[0] if p_values else 1.0,
-            losses=int(losses[0].sum()) if losses else 0,
+            p_value=tried[0].p_value if tried else 1.0,
+            losses=tried[0].losses if tried else 0,
             samples=len(rows),
             disagreement_bound=0.0,
             exits=np.full(len(rows), FULL),
             slip=None,
         )
-    leaves = exits[chosen]
+    best = tried[chosen]
     bound = target.max_loss
     if truth is not None:  # of all levels at once, since this one was chosen on the same texts
-        differ = (leaves != FULL) & losses_of(trace, None)[rows, leaves]
+        differ = (best.exits != FULL) & losses_of(trace, None)[rows, best.exits]
         each = 1 - (1 - target.confidence) / len(levels)
         bound = upper_bound(lambda rate: p_value_of(differ, rate), each)
     return Outcome(
-        thresholds=limits[chosen],
-        p_value=p_values[chosen],
-        losses=int(losses[chosen].sum()),
+        thresholds=best.limits,
+        p_value=best.p_value,
+        losses=best.losses,
         samples=len(rows),
         disagreement_bound=bound,
-        exits=leaves,
-        slip=slips[chosen] if slips else None,
+        exits=best.exits,
+        slip=best.slip,
     )
 
 

@@ -97,6 +97,23 @@ class Certificate:
             lines += [speed if self.worth_it else f"not worth it here: {speed}; all goes in full"]
         return "\n".join(lines)
 
+    def facts(self) -> list[tuple[str, str]]:
+        """Say what it rests on, one line a fact."""
+        facts = [("p-value", f"{self.p_value:.4f}")]
+        if self.thresholds is not None:
+            margins = [
+                f"{name} {'never' if at == math.inf else f'{at:.4f}'}"
+                for name, at in self.thresholds.items()
+            ]
+            facts += [("from margins", ", ".join(margins))]
+            facts += [("other answers", f"at most {self.disagreement_bound:.2%} of texts")]
+        if self.accuracy is not None and self.full_accuracy is not None:
+            facts += [("accuracy", f"{self.accuracy:.2%}, in full {self.full_accuracy:.2%}")]
+        if self.slip is not None:
+            facts += [("foreign texts", f"{self.slip:.2%} answered early")]
+        needed = f"{self.needed:,} texts, if none of them is lost"
+        return [*facts, ("least to give", needed), ("full model", self.identity)]
+
     def sentence(self) -> str:
         """Say what is promised, or why nothing is."""
         if self.thresholds is None:

@@ -60,7 +60,13 @@ def certify(route: Route, request: Request) -> tuple[Route, Certificate]:
         InputError: a text cannot be taken.
     """
     refuse_learnt(route, request)
-    found = collect(route, request.texts)
+    return certify_collected(route, request, collect(route, request.texts))
+
+
+def certify_collected(
+    route: Route, request: Request, found: Collected
+) -> tuple[Route, Certificate]:
+    """Do the same from what the places and the full model saw of the texts."""
     first, second = split_rows(len(request.texts), request.seed)
     if not len(first) or not len(second):
         raise RouteError(f"{len(request.texts)} texts to calibrate on; give hundreds at least")

@@ -18,11 +18,9 @@ from edgebert.route.heads import MOST_FEATURES, PlaceHead
 from edgebert.route.inputs import require_classes
 from edgebert.route.legs import STATIC, Leg, StaticPlace
 from edgebert.route.places import Place
-from edgebert.route.scope import Blend, Known, Scope
+from edgebert.route.scope import Between, Blend, Known, Scope
 from edgebert.route.store import Array, Contents, read_file
 from edgebert.route.walking import Route
-
-SCOPE = ("projection", "offset", "centres", "shares")
 
 
 def encode(
@@ -34,10 +32,15 @@ def encode(
         if leg.static is not None:
             arrays[f"words {number}"] = leg.static.weights
     places = [_encode_place(str(row), place, arrays) for row, place in enumerate(route.places)]
-    if route.first_scope is not None:
+    if route.first_scope is not None and isinstance(route.first_scope.scope, Scope):
         scope = route.first_scope.scope
-        arrays |= {f"scope {name}": getattr(scope, name) for name in SCOPE}
-        arrays["scope distances"] = route.first_scope.distances
+        arrays |= {
+            "scope projection": scope.projection,
+            "scope offset": scope.offset,
+            "scope centres": scope.between.centres,
+            "scope shares": scope.between.shares,
+            "scope distances": route.first_scope.distances,
+        }
     if route.full_scope is not None and isinstance(route.full_scope.scope, Blend):
         arrays["full spreads"] = route.full_scope.scope.spreads
         arrays["full distances"] = route.full_scope.distances
@@ -191,15 +194,15 @@ def _read_gate(reader: Reader) -> Gate:
 def _with_scopes(route: Route, full: FullModel, arrays: dict[str, Array]) -> Route:
     first, last = None, None
     if "scope projection" in arrays:
-        projection = _take(arrays, "scope projection", (None, None), np.float64)
-        between = projection.shape[1]
-        scope = Scope(
-            projection,
-            _take(arrays, "scope offset", (between,), np.float64),
-            _take(arrays, "scope centres", (between, None), np.float64),
-            _take(arrays, "scope shares", (between,), np.float64),
+        projection = _take(arrays, "scope projection", (None, None), np.float32)
+        width = projection.shape[1]
+        offset = _take(arrays, "scope offset", (width,), np.float32)
+        between = Between(
+            _take(arrays, "scope centres", (width, None), np.float32),
+            _take(arrays, "scope shares", (width,), np.float32),
         )
-        first = Known(scope, _take(arrays, "scope distances", (None,), np.float64))
+        distances = _take(arrays, "scope distances", (None,), np.float64)
+        first = Known(Scope(projection, offset, between), distances)
     if "full distances" in arrays:
         distances = _take(arrays, "full distances", (None,), np.float64)
         spreads = _take(arrays, "full spreads", (2,), np.float64)

@@ -88,9 +88,9 @@ def fit_route(route: Route, texts: Sequence[str], truth: Ints | None) -> Route:
     return replace(weighted, places=places, first_scope=scope)
 
 
-def first_features(grid: Grid) -> Doubles:
+def first_features(grid: Grid) -> Floats:
     """Give the features of (N, H) vectors on the grid that the first place's scope goes by."""
-    values: Doubles = grid / GRID
+    values: Floats = grid * np.float32(1 / GRID)  # exact: a power of two
     return values
 
 
@@ -99,7 +99,7 @@ def _fit_first(grid: Grid, answers: Ints, classes: int) -> Scope:
     for start in range(0, len(grid), BLOCK):
         some = slice(start, start + BLOCK)
         statistics.change(1, grid[some].astype(np.float64), np.eye(classes)[answers[some]])
-    return fit_scope(moments_of(statistics, GRID))
+    return fit_scope(moments_of(statistics, GRID)).narrow()
 
 
 def _weigh_words(leg: Leg, texts: Sequence[str]) -> Leg:

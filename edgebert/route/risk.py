@@ -7,7 +7,7 @@ and Bentkus's, both of which hold for independent losses that are not identicall
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,7 +59,7 @@ def _relative_entropy(found: float, rate: float) -> float:
     return none + (found * math.log(found / rate) if found > 0 else 0.0)
 
 
-def choose_level(p_values: Sequence[float], delta: float) -> int | None:
+def choose_level(p_values: Iterable[float], delta: float) -> int | None:
     """Give the last level before the first that fails, or None: the first failed, or there is none.
 
     Levels stand in an order that was settled before. A first failure ends the walk, so that all of

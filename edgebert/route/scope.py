@@ -9,6 +9,7 @@ sure an answer is, and the margin of an answer nothing of this.
 Sources: Ren et al. 2021, arXiv 2106.09022; conformal p-values: Vovk et al. 2005.
 """
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -24,30 +25,55 @@ LEAST = 1e-12  # of a scatter: of a class whose texts are all alike it would be 
 
 
 @dataclass(frozen=True)
-class Scope:
-    """Where the classes lie. R is the dimension of the space between them."""
+class Between:
+    """Where the classes lie in the space between them, of R dimensions, seen from the mean."""
 
-    projection: NDArray[Any]  # (D, R) float64 or float32
-    offset: Doubles  # (R,) projection of the mean
-    centres: Doubles  # (R, C) of the classes, from the mean
-    shares: (
-        Doubles  # (R,) of a squared distance to the mean that the total scatter does not explain
-    )
+    centres: NDArray[Any]  # (R, C) of the classes; all three float64 or float32
+    # (R,) of a squared distance to the mean that the total scatter does not explain
+    shares: NDArray[Any]
 
     @cached_property
-    def _lengths(self) -> Doubles:
+    def _lengths(self) -> NDArray[Any]:
         """(C,) squared, of the centres."""
-        lengths: Doubles = (self.centres * self.centres).sum(axis=0)
+        lengths: NDArray[Any] = (self.centres * self.centres).sum(axis=0)
         return lengths
 
-    def distances(self, features: Doubles) -> Doubles:
-        """Give the relative distance of (N, D) features: (N,), each the same bits in any batch."""
-        return np.array([self._distance(row) for row in features], np.float64)
+    @cached_property
+    def _doubled(self) -> NDArray[Any]:
+        """(R, C) what is taken off the lengths."""
+        return -2 * self.centres
 
-    def _distance(self, row: Doubles) -> float:
-        place = row.astype(self.projection.dtype) @ self.projection - self.offset
-        nearest = float((self._lengths - 2 * (place @ self.centres)).min())
-        return nearest + float(np.sum(self.shares * place * place))
+    def distance(self, place: NDArray[Any]) -> float:
+        """Give the relative distance of a place (R,)."""
+        nearest = (place @ self._doubled + self._lengths).min()
+        return float(nearest + (self.shares * place) @ place)
+
+    def narrow(self) -> "Between":
+        """Give the same in float32."""
+        return Between(self.centres.astype(np.float32), self.shares.astype(np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The relative Mahalanobis distance."""
+
+    projection: NDArray[Any]  # (D, R) float64 or float32, to the space between the classes
+    offset: NDArray[Any]  # (R,) projection of the mean
+    between: Between
+
+    def distances(self, features: NDArray[Any]) -> Doubles:
+        """Give the relative distance of (N, D) features: (N,), each the same bits in any batch."""
+        rows = features.astype(self.projection.dtype, copy=False)
+        found = [self.between.distance(row @ self.projection - self.offset) for row in rows]
+        return np.array(found, np.float64)
+
+    def narrow(self) -> "Scope":
+        """Give the same in float32: reading the matrices takes most of a text's time."""
+        return Scope(
+            self.projection.astype(np.float32),
+            self.offset.astype(np.float32),
+            self.between.narrow(),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,34 +85,39 @@ class Blend:
     angle with 96.9.
     """
 
-    scope: Scope
     mean: Doubles  # (D,)
-    directions: Floats  # (D, C) of the classes from the mean, of length 1
+    # (D, R + C): the projection to the space between the classes, and the directions of the
+    # classes from the mean, of length 1. One matrix in float32: of 2,000 features it is a megabyte
+    views: Floats
+    between: Between
     spreads: Doubles  # (2,) of distances and of angles
 
-    def distances(self, features: Doubles) -> Doubles:
+    def distances(self, features: NDArray[Any]) -> Doubles:
         """Give how far (N, D) features are: (N,), each the same bits in any batch."""
-        angles = np.array([self._angle(row) for row in features], np.float64)
-        found: Doubles = self.scope.distances(features) / self.spreads[0] + angles / self.spreads[1]
+        found: Doubles = (self._parts(features) / self.spreads).sum(axis=1)
         return found
 
-    def _angle(self, row: Doubles) -> float:
-        """Less the greatest cosine."""
+    def _parts(self, features: NDArray[Any]) -> Doubles:
+        """Give distances, and the greatest cosines with a minus: (N, 2)."""
+        return np.array([self._pair(row) for row in features], np.float64).reshape(-1, 2)
+
+    def _pair(self, row: Doubles) -> tuple[float, float]:
         away = row - self.mean
-        length = max(float(np.sqrt(away @ away)), LEAST)
-        return -float((away.astype(np.float32) @ self.directions).max()) / length
+        seen = away.astype(np.float32) @ self.views
+        width = len(self.between.shares)
+        length = max(math.sqrt(away @ away), LEAST)
+        return self.between.distance(seen[:width]), -float(seen[width:].max()) / length
 
     def scaled(self, features: Doubles) -> "Blend":
         """Take the spreads of (N, D) features of texts that belong."""
-        angles = np.array([self._angle(row) for row in features], np.float64)
-        spreads = np.array([self.scope.distances(features).std(), angles.std()])
+        spreads = self._parts(features).std(axis=0)
         return replace(self, spreads=np.where(spreads > LEAST, spreads, 1.0))
 
 
 class Geometry(Protocol):
     """What says how far texts are from all that is known."""
 
-    def distances(self, features: Doubles) -> Doubles:
+    def distances(self, features: NDArray[Any]) -> Doubles:
         """Give how far (N, D) features are: (N,)."""
         ...
 
@@ -98,7 +129,7 @@ class Known:
     scope: Geometry
     distances: Doubles  # (n,) of texts that were not used to fit it, ascending; may be empty
 
-    def p_values(self, features: Doubles) -> Doubles:
+    def p_values(self, features: NDArray[Any]) -> Doubles:
         """Give the conformal p-values of (N, D) features: (N,), small where they do not belong."""
         return conformal_p_values(self.scope.distances(features), self.distances)
 
@@ -122,13 +153,9 @@ def fit_scope(moments: Moments) -> Scope:
     kept = values > SMALLEST * max(float(values.max()), 1e-300)
     basis = weighted @ (vectors[:, kept] / np.sqrt(values[kept]))  # (D, R) orthonormal
     projection = np.linalg.solve(lower.T, basis)
-    return Scope(
-        projection,
-        moments.mean @ projection,
-        basis.T @ apart,
-        # 1 - 1 / (1 + s): the total scatter has 1 + s where that within classes has 1
-        values[kept] / (1 + values[kept]),
-    )
+    # 1 - 1 / (1 + s): the total scatter has 1 + s where that within classes has 1
+    between = Between(basis.T @ apart, values[kept] / (1 + values[kept]))
+    return Scope(projection, moments.mean @ projection, between)
 
 
 def fit_blend(moments: Moments) -> Blend:
@@ -137,9 +164,8 @@ def fit_blend(moments: Moments) -> Blend:
     away = moments.sums[:, there] / moments.counts[there] - moments.mean[:, np.newaxis]
     directions = away / np.maximum(np.linalg.norm(away, axis=0), LEAST)
     scope = fit_scope(moments)
-    # float32: of 2,000 features the matrices are megabytes, and reading them takes a text's time
-    narrow = replace(scope, projection=scope.projection.astype(np.float32))
-    return Blend(narrow, moments.mean, directions.astype(np.float32), np.ones(2))
+    views = np.concatenate([scope.projection, directions], axis=1).astype(np.float32)
+    return Blend(moments.mean, views, scope.between.narrow(), np.ones(2))
 
 
 def _shrink(scatter: Doubles, freedom: int) -> Doubles:

@@ -1,6 +1,7 @@
 """`edgebert route`: from a file of texts to certified answers."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,14 +86,26 @@ def test_an_audit_says_whether_the_certificate_holds(
     assert record["texts"] == 300
 
 
-def test_the_report_is_the_certificate(call: Call, calibrated: Path) -> None:
-    record = json.loads(call("route", "report", calibrated).out)
+def test_the_report_says_what_is_promised_in_rounded_figures(call: Call, calibrated: Path) -> None:
+    result = call("route", "report", calibrated)
+    record = json.loads(call("route", "report", calibrated, "--json").out)
+    margins, [p_value] = record["thresholds"], re.findall(r"^p-value +(\S+)$", result.out, re.M)
+    assert result.out.startswith("with 95% confidence at most 5.00% of texts are answered")
+    assert f"static {margins['static']:.4f}, exit 1 {margins['exit 1']:.4f}" in result.out
+    assert p_value == f"{record['p_value']:.4f}"
+    assert not re.search(r"\d\.\d{5}", result.out)
+
+
+def test_the_report_as_json_is_the_certificate(call: Call, calibrated: Path) -> None:
+    record = json.loads(call("route", "report", calibrated, "--json").out)
     assert record["max_loss"] == 0.05
     assert set(record["thresholds"]) == {"static", "exit 1"}
 
 
 def test_a_cascade_that_was_not_calibrated_has_none(call: Call, built: Path) -> None:
-    assert call("route", "report", built).out == "null\n"
+    assert call("route", "report", built, "--json").out == "null\n"
+    said = call("route", "report", built).out
+    assert said == "not calibrated; every text goes to the full model\n"
 
 
 def test_a_cascade_without_a_certificate_cannot_be_audited(
@@ -111,7 +124,7 @@ def test_a_mix_of_classes_is_read(
     mix.write_text('{"cat": 2, "dog": 1, "bird": 1}')
     options = ("--learner", learner, "--mix", mix, "--max-harm", 0.1, "--labels")
     assert call("route", "calibrate", bundle, built, rows, *options).code == 0
-    record = json.loads(call("route", "report", built).out)
+    record = json.loads(call("route", "report", built, "--json").out)
     assert "the mix of classes may be as stated" in record["assumption"]
     mix.write_text('{"cat": "much"}')
     result = call("route", "calibrate", bundle, built, rows, *options)

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from edgebert.errors import InputError, RouteError, StaleCertificateError
+from edgebert.learn.features import Grid
 from edgebert.learn.learner import Learner
+from edgebert.results import Floats
 from edgebert.route.cascade import Cascade
 from edgebert.route.certificate import Loss
+from edgebert.route.places import Place
 from edgebert.route.production import Mode
 from edgebert.tasks.classify import Classifier
 from tests.route.conftest import make_texts
@@ -60,6 +63,20 @@ def test_a_result_says_whether_its_text_belongs(cascade: Cascade) -> None:
     assert all(value is not None and 0 < value <= 1 for value in inside)
     results = cascade.classify(["train train film berlin 99", "seoul film bad film bad"])
     assert {result.stage for result in results} == {"full"}
+
+
+def test_a_text_that_looks_foreign_is_seen_by_no_stage_but_the_first(
+    cascade: Cascade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    see, seen = Place.see, Counter[str]()
+
+    def note(self: Place, vectors: Floats) -> tuple[Floats, Grid | None]:
+        seen[self.name] += len(vectors)
+        return see(self, vectors)
+
+    monkeypatch.setattr(Place, "see", note)
+    cascade.classify(["train train film berlin 99", "seoul film bad film bad"])
+    assert seen == {"static": 2}
 
 
 def test_answers_say_their_probability(cascade: Cascade) -> None:

@@ -46,9 +46,19 @@ def test_the_distance_is_relative_mahalanobis() -> None:
     assert np.abs(found - plain_distances(features, moments)).max() < 1e-8
 
 
-def test_a_text_has_the_same_distance_alone_and_among_others() -> None:
+def test_the_distance_in_float32_is_the_same_but_for_rounding() -> None:
     features, targets = draw()
     scope = fit_scope(moments_of(features, targets))
+    found, plain = scope.narrow().distances(features), scope.distances(features)
+    assert scope.narrow().projection.dtype == np.float32
+    assert 0 < np.abs(found - plain).max() < 1e-3
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_a_text_has_the_same_distance_alone_and_among_others(narrow: bool) -> None:
+    features, targets = draw()
+    scope = fit_scope(moments_of(features, targets))
+    scope = scope.narrow() if narrow else scope
     together = scope.distances(features)
     assert [float(scope.distances(row[None])[0]) for row in features] == together.tolist()
 
