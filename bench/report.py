@@ -29,7 +29,7 @@ from bench.markdown import machine, noise, table
 from bench.runner import NOISE, RESULTS
 from bench.scaling_report import UNSCALED
 from bench.scaling_report import section as scaling_section
-from bench.summary import details, faithful, standing
+from bench.summary import alike, details, faithful, standing
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -76,6 +76,8 @@ def _peers(name: str, result: Result) -> tuple[str, dict[str, str]]:
     versions = ", ".join(f"{key} {text}" for key, text in versions_of(result["models"]).items())
     parts = [f"## Peers\n\n{machine(result)}", f"{versions}.\n" * bool(versions)]
     parts.append(f"### Standing\n\n{standing(result['models'])}")
+    if same := alike(result["models"]):
+        parts.append(f"### Against peers as near to fp32\n\nThe same bar for all: {same}")
     near = faithful(result["models"])
     charts: dict[str, str] = {}
     for key, model in result["models"].items():

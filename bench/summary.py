@@ -53,10 +53,13 @@ def faithful(models: Models) -> Set[str]:
     for model in models.values():
         for key, row in model["rows"].items() if model["trained"] else ():
             if row["ours"] and "cosine" in row:
-                cosine = row["cosine"]
-                enough = cosine["mean"] >= MEAN_COSINE and cosine["min"] >= LEAST_COSINE
-                near[key] = near.get(key, True) and enough
+                near[key] = near.get(key, True) and _is_near(row)
     return {key for key, enough in near.items() if enough}
+
+
+def _is_near(row: Mapping[str, Any]) -> bool:
+    cosine = row.get("cosine")
+    return cosine is not None and cosine["mean"] >= MEAN_COSINE and cosine["min"] >= LEAST_COSINE
 
 
 def counted(rows: Rows, near: Set[str], engine: str) -> dict[str, Mapping[str, Any]]:
@@ -107,6 +110,37 @@ def standing(models: Models) -> str:
         parts.append(f"**{engine}**: {met} of {len(found)} targets met\n")
         parts.append(table(["workload: against", *models], lines))
     return "\n".join(parts)
+
+
+def alike(models: Models) -> str:
+    """Set each model with trained weights against the peers whose vectors are as near to fp32's."""
+    near, parts = faithful(models), []
+    for model in models.values():
+        rows, texts = model["rows"], model["texts"]
+        peers = {key: row for key, row in rows.items() if not row["ours"] and _is_near(row)}
+        lines = []
+        for measure in MEASURES if model["trained"] else ():
+            peer = best_of(peers, measure, texts, ours=False)
+            best = [best_of(counted(rows, near, one), measure, texts, ours=True) for one in ENGINES]
+            if peer is None or None in best:
+                continue
+            ratios = [short(against(rows, key, peer, measure, texts)) for key in best if key]
+            title = f"{measure.title}, {measure.unit}"
+            lines.append([title, _named(rows, peer, measure, texts), *ratios])
+        if lines:
+            heads = ["workload", "best of these peers", *(f"{one} to it" for one in ENGINES)]
+            parts.append(f"on {model['label']} {_kept_out(rows)}\n\n{table(heads, lines)}")
+    return "\n".join(parts)
+
+
+def _kept_out(rows: Rows) -> str:
+    """Name the peers that are too far from fp32."""
+    far = [
+        f"{row['label']} ({row['cosine']['mean']:.4f} / {row['cosine']['min']:.3f})"
+        for row in rows.values()
+        if not row["ours"] and "cosine" in row and not _is_near(row)
+    ]
+    return f"these miss it: {', '.join(far)}." if far else "no peer misses it."
 
 
 def _name(target: Target, models: Models) -> str:

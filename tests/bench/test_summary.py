@@ -6,7 +6,7 @@ import pytest
 
 from bench.figures import MEASURES
 from bench.rows import MODELS, ROWS
-from bench.summary import counted, details, faithful, judge, meets, standing
+from bench.summary import alike, counted, details, faithful, judge, meets, standing
 from bench.targets import ANY, DEFAULT, PEER, TARGETS, Target
 
 NEAR = {"mean": 0.999, "min": 0.991}
@@ -39,7 +39,8 @@ def rows() -> dict[str, Any]:
 
 
 def models_of(rows: dict[str, Any], name: str = "minilm") -> dict[str, Any]:
-    return {name: {"rows": rows, "texts": 100, "trained": name == "minilm"}}
+    model = {"label": name, "rows": rows, "texts": 100, "trained": name == "minilm"}
+    return {name: model}
 
 
 def lines_of(text: str, start: str) -> list[str]:
@@ -91,6 +92,22 @@ def test_a_ratio_without_a_target_has_no_mark(rows: dict[str, Any]) -> None:
     (line,) = lines_of(standing(models), "mixed texts: onnxruntime fp32")
     assert line.endswith("| 4.00 ✓ (≥ 3.5) | 4.00 |")
     assert "first pass: " not in standing(models)
+
+
+def test_peers_that_are_too_far_from_fp32_are_no_peers_of_those_that_are_not(
+    rows: dict[str, Any],
+) -> None:
+    rows["raw-fp32"]["cosine"] = {"mean": 1.0, "min": 1.0}
+    rows["quick"]["cosine"] = {"mean": 0.9981, "min": 0.98}
+    text = alike(models_of(rows))
+    assert "these miss it: a quick peer (0.9981 / 0.980)." in text
+    assert lines_of(text, "16 tokens") == [
+        "| 16 tokens, ms | onnxruntime fp32: 4.00 | 4.00 | 4.00 |"
+    ]
+    assert lines_of(text, "mixed texts, texts/s") == [
+        "| mixed texts, texts/s | onnxruntime fp32: 25.0 | 2.00 | 4.00 |"
+    ]
+    assert alike(models_of(rows, "bert-base")) == ""  # random weights are near to nothing
 
 
 def test_targets_met_are_counted_for_each_engine(rows: dict[str, Any]) -> None:
