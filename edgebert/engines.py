@@ -16,7 +16,7 @@ from typing import Any
 from edgebert.batching import SMALL_HIDDEN, round_up
 from edgebert.errors import BundleError, MissingExtraError
 from edgebert.lone import LoneSession, Turns
-from edgebert.manifest import EngineName, Graph, Manifest
+from edgebert.manifest import EngineName, Graph, Manifest, Scales
 from edgebert.session import OnnxSession, Session
 
 TELEMETRY = "openvino_telemetry"
@@ -109,7 +109,7 @@ def open_sessions(
     lone = shared
     if threads > 1:
         # where there are ranges, each knows by measuring
-        least = least_wide(engine, manifest.encoder.hidden) if turns is None else 1
+        least = least_wide(engine, manifest) if turns is None else 1
         lone = LoneSession(shared, lambda: open_one(folder, graph, 1, threads), turns, least)
     return Opened(shared, lone, LENGTH_STEPS[engine])
 
@@ -126,9 +126,10 @@ def _graph(folder: Path, manifest: Manifest, engine: EngineName) -> Graph:
     return manifest.alternatives[engine].graph
 
 
-def least_wide(engine: EngineName, hidden: int) -> int:
-    """Give from how many tokens on a lone row of a model of this width gains from all cores."""
-    return LEAST_WIDE[engine] if hidden <= SMALL_HIDDEN else 1
+def least_wide(engine: EngineName, manifest: Manifest) -> int:
+    """Give from how many tokens on a lone row gains from all cores."""
+    small = manifest.encoder.hidden <= SMALL_HIDDEN and manifest.quantization.scales != Scales.NONE
+    return LEAST_WIDE[engine] if small else 1
 
 
 def is_installed(engine: EngineName) -> bool:
@@ -179,6 +180,6 @@ OPENERS: Mapping[EngineName, Callable[[], OpenSession]] = {
 }
 # openvino compiles for every new shape: docs/decisions/008-a-second-engine.md
 LENGTH_STEPS: Mapping[EngineName, int] = {EngineName.ONNXRUNTIME: 1, EngineName.OPENVINO: 16}
-# In narrow models the products of shorter rows are over when a second thread has come; wide models
-# always gain: docs/performance.md.
+# The int8 products of shorter rows in narrow models are over when a second thread has come; wide
+# models and fp32 always gain: docs/performance.md.
 LEAST_WIDE: Mapping[EngineName, int] = {EngineName.ONNXRUNTIME: 48, EngineName.OPENVINO: 1}

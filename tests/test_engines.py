@@ -122,17 +122,23 @@ def test_onnxruntime_pads_nothing() -> None:
     assert Engine.open(EMBED)._opened.length_step == 1
 
 
-@pytest.mark.parametrize(("hidden", "cores"), [(384, 1), (768, 4)])
-def test_a_short_lone_text_takes_all_cores_in_wide_models_alone(hidden: int, cores: int) -> None:
-    manifest = read_manifest(EMBED)
+@pytest.mark.parametrize(
+    ("name", "hidden", "cores"),
+    [("tiny-embed-int8", 384, 1), ("tiny-embed-int8", 768, 4), ("tiny-embed", 384, 4)],
+)
+def test_a_short_lone_text_stays_on_one_core_in_narrow_int8_models_alone(
+    name: str, hidden: int, cores: int
+) -> None:
+    manifest = read_manifest(DATA / name)
     manifest = replace(manifest, encoder=replace(manifest.encoder, hidden=hidden))
-    opened = open_sessions(EMBED, manifest, EngineName.ONNXRUNTIME, 4)
+    opened = open_sessions(DATA / name, manifest, EngineName.ONNXRUNTIME, 4)
     assert cores_taken(opened) == cores
 
 
 def test_where_a_range_was_measured_it_decides() -> None:
     whole = Range(up_to=32, engine=EngineName.ONNXRUNTIME, wide=True)
-    assert cores_taken(open_ranges(EMBED, read_manifest(EMBED), [whole], 4)) == 4
+    folder = DATA / "tiny-embed-int8"
+    assert cores_taken(open_ranges(folder, read_manifest(folder), [whole], 4)) == 4
 
 
 def cores_taken(opened: Opened) -> int:

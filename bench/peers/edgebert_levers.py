@@ -70,7 +70,7 @@ def _open(folder: Path, manifest: Manifest, settings: Mapping[str, Any]) -> Open
     shared = open_one()
     if threads == 1 or "intra_op" in settings:
         return Opened(shared, shared)
-    least = least_wide(EngineName.ONNXRUNTIME, manifest.encoder.hidden)
+    least = least_wide(EngineName.ONNXRUNTIME, manifest)
     wide = partial(open_one, intra_op=threads)
     return Opened(shared, LoneSession(shared, wide, least=settings.get("lone_from", least)))
 
