@@ -97,58 +97,12 @@ def test_readmes_commands_make_a_bundle(folder: Path) -> None:
     assert (folder / "minilm-int8" / "edgebert.json").is_file()
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_the_documentations_python_runs(folder: Path, example: str) -> None:
+def run_python(code: str, folder: Path) -> str:
+    """Run a script in the folder of the README's bundle; give what it prints."""
     script = folder / "example.py"
-    script.write_text(example, encoding="utf-8")
+    script.write_text(code, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, script],
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout
-
-
-def test_the_python_of_learning_runs(folder: Path) -> None:
-    script = folder / "learning.py"
-    script.write_text("\n".join(blocks("python", LEARNING)), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, script],
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "card_lost" in done.stdout
-
-
-def test_the_python_of_routing_runs(folder: Path) -> None:
-    script = folder / "routing.py"
-    script.write_text("\n".join(blocks("python", ROUTING)), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, script],
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "give 399 texts at the least" in done.stdout
-    assert "full: nothing could be certified" in done.stdout
-
-
-def test_the_python_of_scale_runs(folder: Path) -> None:
-    pytest.importorskip("ray")
-    (example,) = blocks("python", SCALE)
-    done = subprocess.run(
-        [sys.executable, "-c", example],
         cwd=folder,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
         capture_output=True,
@@ -156,7 +110,32 @@ def test_the_python_of_scale_runs(folder: Path) -> None:
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split()[-1] == "9"  # tokens of the first text
+    return done.stdout
+
+
+def python_of(page: str) -> str:
+    """Give all Python of a page as one script."""
+    return "\n".join(blocks("python", page))
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_documentations_python_runs(folder: Path, example: str) -> None:
+    assert run_python(example, folder)
+
+
+def test_the_python_of_learning_runs(folder: Path) -> None:
+    assert "card_lost" in run_python(python_of(LEARNING), folder)
+
+
+def test_the_python_of_routing_runs(folder: Path) -> None:
+    printed = run_python(python_of(ROUTING), folder)
+    assert "give 399 texts at the least" in printed
+    assert "full: nothing could be certified" in printed
+
+
+def test_the_python_of_scale_runs(folder: Path) -> None:
+    pytest.importorskip("ray")
+    assert run_python(python_of(SCALE), folder).split()[-1] == "9"  # tokens of the first text
 
 
 @pytest.mark.parametrize("verb", sorted(set(VERBS) - {"export", "unpack", "merge"}))
