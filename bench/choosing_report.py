@@ -7,18 +7,17 @@ is not.
 """
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from bench.choosing import FAMILY_LEVELS, families, recorded
 from bench.choosing_data import SETS
-from bench.learn_report import MADE
+from bench.markdown import DOCS, fill, write_files
 from bench.shapes import SHAPES
 from edgebert.compare import points
 from edgebert.measure import Figures, Latency
 from edgebert.metrics import Interval
 
-PAGE = Path(__file__).parents[1] / "docs" / "choosing.md"
+PAGE = DOCS / "choosing.md"
 NAMES = {"minilm": "", "e5": ", multilingual-e5-small"}
 FIGURES = {"spearman": "Spearman", "ndcg_at_10": "nDCG@10", "accuracy": "accuracy"}
 Results = Mapping[str, Any]
@@ -26,13 +25,13 @@ Results = Mapping[str, Any]
 
 def main() -> int:
     """Write the page's tables."""
-    PAGE.write_text(render(PAGE.read_text(encoding="utf-8"), recorded()), encoding="utf-8")
+    write_files({PAGE: render(PAGE.read_text(encoding="utf-8"), recorded())})
     return 0
 
 
 def render(page: str, result: Results) -> str:
     """Make the page anew."""
-    return MADE.sub(lambda found: found[1] + BLOCKS[found[2]](result) + found[3], page)
+    return fill(page, lambda name: BLOCKS[name](result))
 
 
 def _scores(result: Results) -> str:

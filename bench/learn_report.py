@@ -7,18 +7,16 @@ is not.
 """
 
 import json
-import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from bench.learn import OUTPUT
 from bench.learn_plots import draw_curves
+from bench.markdown import DOCS, fill, table, write_files
 
-DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "learning.md"
-MADE = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 TIERS = ("tiny", "small", "base")
 NAMES = {"banking77": "Banking77", "clinc150": "CLINC150"}
 STEPS = ("embed", "learn", "solve", "predict", "forget", "solve again")
@@ -28,16 +26,14 @@ Figures = Mapping[str, Any]
 def main() -> int:
     """Write the page and the curves."""
     result = json.loads(OUTPUT.read_text(encoding="utf-8"))
-    for path, text in render(PAGE.read_text(encoding="utf-8"), result).items():
-        path.write_text(text, encoding="utf-8")
-        print(path.name)
+    write_files(render(PAGE.read_text(encoding="utf-8"), result))
     return 0
 
 
 def render(page: str, result: Mapping[str, Any]) -> dict[Path, str]:
     """Make the page anew, and the curves that it shows."""
     figures: Figures = result["figures"]
-    made = MADE.sub(lambda found: found[1] + BLOCKS[found[2]](result) + found[3], page)
+    made = fill(page, lambda name: BLOCKS[name](result))
     return {PAGE: made, **{DOCS / name: text for name, text in _curves(figures).items()}}
 
 
@@ -144,12 +140,6 @@ def _curves(figures: Figures) -> dict[str, str]:
     ways = {way: suggest[way] for way in ("suggested", "random")}
     drawn["learning-suggest.svg"] = draw_curves(ways, "labelled texts a class", "accuracy, %")
     return drawn
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a table of Markdown."""
-    rule = ["---"] * len(heads)
-    return "\n".join(f"| {' | '.join(line)} |" for line in [heads, rule, *rows]) + "\n"
 
 
 BLOCKS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {

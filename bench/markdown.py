@@ -1,9 +1,30 @@
-"""Parts that the pages of results share: tables, the machine, and whether others disturbed it."""
+"""Parts that the pages of results share: tables, the machine, and whether others disturbed it.
 
-from collections.abc import Mapping, Sequence
+A page whose words are written by hand has what is made between `<!-- made: NAME -->` and
+`<!-- end -->`.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from bench.runner import NOISE
+
+DOCS = Path(__file__).parents[1] / "docs"
+MADE = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def fill(page: str, make: Callable[[str], str]) -> str:
+    """Make anew what is made on a page, by its names."""
+    return MADE.sub(lambda found: found[1] + make(found[2]) + found[3], page)
+
+
+def write_files(files: Mapping[Path, str]) -> None:
+    """Write pages and pictures, and print their names."""
+    for path, text in files.items():
+        path.write_text(text, encoding="utf-8")
+        print(path.name)
 
 
 def table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

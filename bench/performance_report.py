@@ -15,11 +15,11 @@ from typing import Any
 from bench import profile
 from bench.figures import MEASURES, Measure, Rows, disturbed, ratio_of, short, value_of
 from bench.levers import OFF, SHIPPED
-from bench.markdown import machine, noise, table
+from bench.markdown import DOCS, machine, noise, table, write_files
 from bench.rows import MODELS
 from bench.runner import NOISE, RESULTS
 
-PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+PAGE = DOCS / "performance.md"
 SOURCE = Path(__file__).with_name("performance.md")
 PLACE = re.compile(r"<!-- made: (\w+) -->\n")
 LOST = {"failed": "not measured"}
@@ -28,8 +28,7 @@ Results = Mapping[str, Mapping[str, Any]]
 
 def main() -> int:
     """Write the page."""
-    PAGE.write_text(render(SOURCE.read_text(encoding="utf-8"), load()), encoding="utf-8")
-    print(PAGE.name)
+    write_files({PAGE: render(SOURCE.read_text(encoding="utf-8"), load())})
     return 0
 
 

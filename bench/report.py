@@ -25,14 +25,13 @@ from bench.figures import (
     value_of,
     versions_of,
 )
-from bench.markdown import machine, noise, table
+from bench.markdown import DOCS, machine, noise, table, write_files
 from bench.runner import NOISE, RESULTS
 from bench.scaling_report import UNSCALED
 from bench.scaling_report import section as scaling_section
 from bench.summary import alike, details, faithful, standing
 
-ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "benchmarks.md"
+PAGE = DOCS / "benchmarks.md"
 METHOD = Path(__file__).with_name("method.md")
 CHARTED = ("throughput", "latency-16", "latency-128", "latency-512")
 FASTER = "times as fast as fp32"
@@ -41,9 +40,7 @@ Result = Mapping[str, Any]
 
 def main() -> int:
     """Write the page and the charts."""
-    for path, text in render(load()).items():
-        path.write_text(text, encoding="utf-8")
-        print(path.relative_to(ROOT))
+    write_files(render(load()))
     return 0
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.learn_report import DOCS, MADE, table
+from bench.markdown import DOCS, fill, table, write_files
 from bench.route import OUTPUT
 from bench.route_plots import draw_tradeoff
 
@@ -34,15 +34,13 @@ Result = Mapping[str, Any]
 def main() -> int:
     """Write the page and the curve."""
     result = json.loads(OUTPUT.read_text(encoding="utf-8"))
-    for path, text in render(PAGE.read_text(encoding="utf-8"), result).items():
-        path.write_text(text, encoding="utf-8")
-        print(path.name)
+    write_files(render(PAGE.read_text(encoding="utf-8"), result))
     return 0
 
 
 def render(page: str, result: Result) -> dict[Path, str]:
     """Make the page anew, and the curve that it shows."""
-    made = MADE.sub(lambda found: found[1] + BLOCKS[found[2]](result) + found[3], page)
+    made = fill(page, lambda name: BLOCKS[name](result))
     return {PAGE: made, CURVE: draw_tradeoff(_curves(result))}
 
 

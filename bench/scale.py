@@ -16,14 +16,14 @@ from pathlib import Path
 from bench.bulk import recorded as recorded_memory
 from bench.bulk import table as memory_table
 from bench.bulk import write_rows
-from bench.learn_report import MADE
+from bench.markdown import DOCS, fill
 from edgebert.jobs.local import Block, Encoded, Job, run_here, run_job
 from edgebert.jobs.outputs import Layout
 from edgebert.jobs.work import Request
 from edgebert.loading import AnyTask
 
 RESULTS = Path(__file__).parent / "results" / "scale.json"
-PAGE = Path(__file__).parents[1] / "docs" / "scale.md"
+PAGE = DOCS / "scale.md"
 BILLION = 1_000_000_000
 DOLLARS_PER_CORE_HOUR = 0.04  # an assumption, of the order of a rented vCPU; put in your own
 
@@ -100,7 +100,7 @@ def measure(bundle: Path, rows: int) -> Measured:
 def render(page: str) -> str:
     """Make the page anew of what was measured."""
     made = {"costs": tables(recorded()), "memory": memory_table(recorded_memory())}
-    return MADE.sub(lambda found: found[1] + made[found[2]] + found[3], page)
+    return fill(page, made.__getitem__)
 
 
 def tables(found: list[Measured]) -> str:

@@ -10,7 +10,8 @@ import pytest
 
 from bench.learn import OUTPUT
 from bench.learn_plots import NAME_HEIGHT, draw_curves, spread_names
-from bench.learn_report import BLOCKS, DOCS, PAGE, render
+from bench.learn_report import BLOCKS, PAGE, render
+from bench.markdown import DOCS
 
 
 @pytest.fixture

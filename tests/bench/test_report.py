@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from bench.report import PAGE, ROOT, load, render
+from bench.report import PAGE, load, render
 from tests.bench.conftest import MACHINE
+from tests.conftest import ROOT
 
 
 def make_row(label: str, ms: float, *, ours: bool = False, **more: Any) -> dict[str, Any]:
