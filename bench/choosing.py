@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.choosing_data import SETS, Labelled, write_set
-from bench.learn import write
+from bench.kept import write
 from bench.machine import describe
 from bench.runner import RESULTS
 from bench.shapes import SHAPES

@@ -2,10 +2,15 @@
 
 import json
 import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.machine import describe
+
 Result = dict[str, Any]
+Steps = Iterator[tuple[str, Callable[[], Any]]]  # names of figures, and what measures each
 SAME = ("format", "kind", "quick", "machine", "asked")  # what two halves of a run must agree on
 
 
@@ -42,3 +47,25 @@ def take_up(path: Path, fresh: Result) -> Result:
                 "ask for the same, or run without --continue"
             )
     return found | {"rounds": fresh["rounds"]}
+
+
+def fill_in(path: Path, kind: str, bundles: list[str], steps: Steps) -> None:
+    """Measure the figures that a file has not, of the same bundles, and write each as it comes.
+
+    Args:
+        path: the file; one of other bundles is begun anew.
+        kind: of the results.
+        bundles: fingerprints of what is measured.
+        steps: what to measure.
+    """
+    result: Result = {"kind": kind, "machine": describe(), "bundles": bundles, "figures": {}}
+    if path.exists():
+        found: Result = json.loads(path.read_text(encoding="utf-8"))
+        if found["bundles"] == bundles:
+            result = found
+    for name, step in steps:
+        if name not in result["figures"]:
+            result["figures"][name] = step()
+            result["made"] = datetime.now(UTC).isoformat(timespec="seconds")
+            write(path, result)
+            print(name, json.dumps(result["figures"][name]), flush=True)

@@ -9,12 +9,9 @@ are kept in the cache. Logistic regression needs scikit-learn. Under ten minutes
 """
 
 import argparse
-import json
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from bench.kept import Steps, fill_in
 from bench.learn_data import Intents, banking77, clinc150
 from bench.learn_few import calibration, few_shots, suggestions
 from bench.learn_runs import (
@@ -25,13 +22,11 @@ from bench.learn_runs import (
     run_softmax,
 )
 from bench.learn_times import korean_stream, latencies
-from bench.machine import describe
 from bench.runner import RESULTS
 from edgebert.bundle import Bundle
 from edgebert.learn.features import Tier
 
 OUTPUT = RESULTS / "learn.json"
-Steps = Iterator[tuple[str, Callable[[], Any]]]
 
 
 def main() -> int:
@@ -44,31 +39,8 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=OUTPUT)
     arguments = parser.parse_args()
     bundles = [Bundle.open(path).fingerprint for path in (arguments.bundle, arguments.korean)]
-    result = begin(arguments.output, bundles)
-    for name, step in steps(arguments):
-        if name not in result["figures"]:
-            result["figures"][name] = step()
-            result["made"] = datetime.now(UTC).isoformat(timespec="seconds")
-            write(arguments.output, result)
-            print(name, json.dumps(result["figures"][name]), flush=True)
+    fill_in(arguments.output, "learn", bundles, steps(arguments))
     return 0
-
-
-def begin(path: Path, bundles: list[str]) -> dict[str, Any]:
-    """Go on with what was measured of the same bundles, or begin anew."""
-    if path.exists():
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if found["bundles"] == bundles:
-            return found
-    return {"kind": "learn", "machine": describe(), "bundles": bundles, "figures": {}}
-
-
-def write(path: Path, result: dict[str, Any]) -> None:
-    """Write the result whole or not at all."""
-    path.parent.mkdir(exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    part.replace(path)
 
 
 def steps(arguments: argparse.Namespace) -> Steps:

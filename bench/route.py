@@ -10,15 +10,12 @@ measured again. About fifteen minutes.
 """
 
 import argparse
-import json
 import os
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from bench.learn import begin, write
+from bench.kept import Steps, fill_in
 from bench.route_data import SETS, Routes
 from bench.route_runs import (
     Built,
@@ -37,7 +34,6 @@ OUTPUT = RESULTS / "route.json"
 DEEP = ("banking77",)  # sets that the deep encoder is measured on
 MINILM_STAGES = ("static",)  # exits come out even on six layers (docs/routing.md)
 DEEP_STAGES = ("static", 6)
-Steps = Iterator[tuple[str, Callable[[], Any]]]
 
 
 def main() -> int:
@@ -51,16 +47,13 @@ def main() -> int:
     arguments = parser.parse_args()
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     bundles = [Bundle.open(path).fingerprint for path in (arguments.bundle, arguments.deep)]
-    result = begin(arguments.output, bundles) | {"kind": "route"}
-    for name, step in steps(arguments.bundle, arguments.deep, arguments.data):
-        if name in result["figures"] or (
-            arguments.only and not any(word in name for word in arguments.only.split(","))
-        ):
-            continue
-        result["figures"][name] = step()
-        result["made"] = datetime.now(UTC).isoformat(timespec="seconds")
-        write(arguments.output, result)
-        print(name, json.dumps(result["figures"][name]), flush=True)
+    words = arguments.only.split(",") if arguments.only else [""]
+    asked = (
+        (name, step)
+        for name, step in steps(arguments.bundle, arguments.deep, arguments.data)
+        if any(word in name for word in words)
+    )
+    fill_in(arguments.output, "route", bundles, asked)
     return 0
 
 

@@ -1,12 +1,13 @@
 """A results file that grows: what is written, and which file a run may go on with."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.kept import SAME, CannotContinue, take_up, write
+from bench.kept import SAME, CannotContinue, fill_in, take_up, write
 
 FRESH: dict[str, Any] = {"rounds": 3, **{key: f"this {key}" for key in SAME}}
 
@@ -40,3 +41,33 @@ def test_what_is_no_results_file_is_refused(tmp_path: Path, text: str | None) ->
         path.write_text(text)
     with pytest.raises(CannotContinue, match="run without --continue"):
         take_up(path, FRESH)
+
+
+def test_each_figure_is_measured_once(tmp_path: Path) -> None:
+    path, measured = tmp_path / "out.json", []
+
+    def step(name: str) -> tuple[str, Callable[[], Any]]:
+        return name, lambda: measured.append(name) or len(measured)
+
+    fill_in(path, "some", ["one bundle"], iter([step("a")]))
+    fill_in(path, "some", ["one bundle"], iter([step("a"), step("b")]))
+    assert measured == ["a", "b"]
+    assert json.loads(path.read_text())["figures"] == {"a": 1, "b": 2}
+
+
+def test_figures_of_other_bundles_are_measured_anew(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    fill_in(path, "some", ["one bundle"], iter([("a", lambda: 1), ("b", lambda: 2)]))
+    fill_in(path, "some", ["another"], iter([("a", lambda: 3)]))
+    found = json.loads(path.read_text())
+    assert (found["bundles"], found["figures"]) == (["another"], {"a": 3})
+
+
+def test_what_was_measured_before_a_failure_is_kept(tmp_path: Path) -> None:
+    def fail() -> int:
+        raise ValueError("no")
+
+    path = tmp_path / "out.json"
+    with pytest.raises(ValueError, match="no"):
+        fill_in(path, "some", [], iter([("a", lambda: 1), ("b", fail)]))
+    assert json.loads(path.read_text())["figures"] == {"a": 1}
