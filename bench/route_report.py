@@ -97,31 +97,34 @@ def _stages(result: Result) -> str:
 
 
 def _risks(result: Result) -> str:
-    rows = []
-    for key, name in NAMES.items():
-        scores = result["figures"][f"{key} scores"]
-        for loss in LOSSES:
-            cells = []
-            for risk in RISKS:
-                found = scores[f"{loss} {risk}"]
-                lost = found["harm"] if loss == "harm" else found["disagreement"]
-                said = f"{found['early']:.1f}; {lost:.2f}"
-                cells.append(said if found["certified"] else "nothing certified")
-            rows.append([name if loss == LOSSES[0] else "", loss, *cells])
-    return table(["early, %; lost on the test, %", "loss", "0.5 %", "1 %", "2 %"], rows)
+    def cell(found: Result, loss: str, risk: str) -> str:
+        one = found[f"{loss} {risk}"]
+        said = f"{one['early']:.1f}; {one[loss]:.2f}"
+        return said if one["certified"] else "nothing certified"
+
+    return _by_risk(result, "early, %; lost on the test, %", "scores", cell)
 
 
 def _splits(result: Result) -> str:
-    rows = []
-    for key, name in NAMES.items():
-        found = result["figures"][f"{key} splits"]
-        for loss in LOSSES:
-            cells = []
-            for risk in RISKS:
-                one = found[f"{loss} {risk}"]
-                cells.append(f"{one['broken']:.1f} (of {one['certified']:.0f})")
-            rows.append([name if loss == LOSSES[0] else "", loss, *cells])
-    return table(["broken, % (certified, %)", "loss", "0.5 %", "1 %", "2 %"], rows)
+    def cell(found: Result, loss: str, risk: str) -> str:
+        one = found[f"{loss} {risk}"]
+        return f"{one['broken']:.1f} (of {one['certified']:.0f})"
+
+    return _by_risk(result, "broken, % (certified, %)", "splits", cell)
+
+
+def _by_risk(result: Result, title: str, part: str, cell: Callable[[Result, str, str], str]) -> str:
+    """Lay out figures of each set, a line a loss and a column a risk."""
+    rows = [
+        [
+            name if loss == LOSSES[0] else "",
+            loss,
+            *(cell(result["figures"][f"{key} {part}"], loss, risk) for risk in RISKS),
+        ]
+        for key, name in NAMES.items()
+        for loss in LOSSES
+    ]
+    return table([title, "loss", *(f"{100 * float(risk):g} %" for risk in RISKS)], rows)
 
 
 def _batches(result: Result) -> str:
