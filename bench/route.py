@@ -17,6 +17,7 @@ from pathlib import Path
 
 from bench.kept import Steps, fill_in
 from bench.route_data import SETS, Routes
+from bench.route_needs import measure_needs
 from bench.route_runs import (
     Built,
     build,
@@ -63,6 +64,7 @@ def steps(bundle: Path, deep: Path, folder: Path) -> Steps:
         yield from set_steps(name, _once(bundle, load(folder), MINILM_STAGES))
     for name in DEEP:
         yield from set_steps(f"deep {name}", _once(deep, SETS[name](folder), DEEP_STAGES))
+    yield "banking77 needs", lambda: measure_needs(bundle, SETS["banking77"](folder))
 
 
 def set_steps(name: str, built: Callable[[], Built]) -> Steps:

@@ -151,6 +151,24 @@ def _scope(result: Result) -> str:
     )
 
 
+def _needs(result: Result) -> str:
+    rows = [
+        [
+            one["tier"],
+            f"{one['learnt']:,}",
+            f"{one['calibration']:,}",
+            f"{one['early']:.1f}",
+            f"{one['full_ms']:.2f}",
+            f"{one['cascade_ms']:.2f}",
+            f"x{one['full_ms'] / one['cascade_ms']:.2f}",
+            "yes" if one["said_worth_it"] else "no",
+        ]
+        for one in result["figures"]["banking77 needs"]
+    ]
+    heads = ["tier", "learnt", "to calibrate", "early, %", "ms in full", "by the cascade"]
+    return table([*heads, "gain", "worth it"], rows)
+
+
 def _curves(result: Result) -> dict[str, list[tuple[float, float]]]:
     curves = {}
     for key, name in NAMES.items():
@@ -178,6 +196,7 @@ BLOCKS: Mapping[str, Callable[[Result], str]] = {
     "splits": _splits,
     "batches": _batches,
     "scope": _scope,
+    "needs": _needs,
 }
 
 
