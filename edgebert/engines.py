@@ -105,13 +105,29 @@ def open_sessions(
         BundleError: the bundle was not exported for it, or it cannot load its graph.
     """
     graph, open_one = _graph(folder, manifest, engine), OPENERS[engine]()
-    shared = open_one(folder, graph, threads, threads)
-    lone = shared
-    if threads > 1:
-        # where there are ranges, each knows by measuring
-        least = least_wide(engine, manifest) if turns is None else 1
-        lone = LoneSession(shared, lambda: open_one(folder, graph, 1, threads), turns, least)
+    # where there are ranges, each knows by measuring
+    least = least_wide(engine, manifest) if turns is None else 1
+    shared, lone = share_out(
+        lambda runs: open_one(folder, graph, runs, threads), threads, least, turns
+    )
     return Opened(shared, lone, LENGTH_STEPS[engine])
+
+
+def share_out(
+    open_for: Callable[[int], Session], threads: int, least: int, turns: Turns | None = None
+) -> tuple[Session, Session]:
+    """Give the session that workers share, and what runs a batch that is alone.
+
+    Args:
+        open_for: opens a session for so many runs at a time on all cores.
+        threads: worker threads.
+        least: tokens from which a lone row gains from all cores.
+        turns: as `open_sessions`.
+    """
+    shared = open_for(threads)
+    if threads == 1:
+        return shared, shared
+    return shared, LoneSession(shared, lambda: open_for(1), turns, least)
 
 
 def _graph(folder: Path, manifest: Manifest, engine: EngineName) -> Graph:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,7 @@ from edgebert.batching import Batch
 from edgebert.bundle import Bundle
 from edgebert.config import usable_cores
 from edgebert.engine import Engine
-from edgebert.engines import Opened, least_wide
-from edgebert.lone import LoneSession
+from edgebert.engines import Opened, least_wide, share_out
 from edgebert.manifest import EngineName, Manifest, Scales
 from edgebert.session import SLOW_FUSIONS, SPIN_MICROSECONDS
 from edgebert.tokens import Tokenizer
@@ -63,16 +61,17 @@ def _open(folder: Path, manifest: Manifest, settings: Mapping[str, Any]) -> Open
     """Open the sessions as edgebert does: one for the workers, one on all cores for lone texts."""
     graph = manifest.graphs.masked if settings.get("masked") else manifest.graphs.main
 
-    def open_one(**more: Any) -> LeverSession:
-        return LeverSession(open_session(folder, graph.file, {**settings, **more}), graph.inputs)
-
     threads = settings.get("threads") or usable_cores()
-    shared = open_one()
-    if threads == 1 or "intra_op" in settings:
+
+    def open_for(runs: int) -> LeverSession:
+        each = {"intra_op": threads // runs} | dict(settings)
+        return LeverSession(open_session(folder, graph.file, each), graph.inputs)
+
+    if "intra_op" in settings:
+        shared = open_for(threads)
         return Opened(shared, shared)
-    least = least_wide(EngineName.ONNXRUNTIME, manifest)
-    wide = partial(open_one, intra_op=threads)
-    return Opened(shared, LoneSession(shared, wide, least=settings.get("lone_from", least)))
+    least = settings.get("lone_from", least_wide(EngineName.ONNXRUNTIME, manifest))
+    return Opened(*share_out(open_for, threads, least))
 
 
 class LeverSession:
