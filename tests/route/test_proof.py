@@ -148,7 +148,7 @@ def test_escalated_texts_get_the_full_models_answer(
     prove: Callable[[str], Proof], name: str
 ) -> None:
     proof = prove(name)
-    texts = proof.texts[:200]
+    texts = proof.texts[:400]
     mine = proof.cascade.classify(texts, top_k=None)
     full = proof.learner.predict(texts, top_k=None)
     pairs = [pair for pair in zip(mine, full, strict=True) if pair[0].stage == "full"]
@@ -158,7 +158,7 @@ def test_escalated_texts_get_the_full_models_answer(
 
 def test_a_text_is_answered_alike_alone_and_among_others(prove: Callable[[str], Proof]) -> None:
     proof = prove("clinc")
-    texts = proof.texts[:200]
+    texts = proof.texts[:400]
     alone = [proof.cascade.classify([text])[0] for text in texts]
     assert alone == proof.cascade.classify(texts)
 
