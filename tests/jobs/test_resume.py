@@ -280,26 +280,24 @@ def test_kills_at_random_moments_cost_no_byte(tmp_path: Path, name: str) -> None
     source, output = tmp_path / "in.jsonl", tmp_path / name
     source.write_text("".join(json.dumps(row) + "\n" for row in make_rows(12_000)))
     command = [sys.executable, "-m", "edgebert", "run", str(DATA / "tiny-embed"), str(source)]
-    subprocess.run(
-        [*command, "-o", tmp_path / f"whole-{name}"],
-        cwd=ROOT,
-        check=True,
-        stderr=subprocess.DEVNULL,
-    )
-    draw, kills = random.Random(11), 0
-    while True:
+    whole, sidecar = tmp_path / f"whole-{name}", output.with_name(f".{name}.resume")
+    start = time.monotonic()
+    subprocess.run([*command, "-o", whole], cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
+    took = time.monotonic() - start
+    draw, midway = random.Random(11), 0
+    for _ in range(60):
         process = subprocess.Popen([*command, "-o", output], cwd=ROOT, stderr=subprocess.DEVNULL)
-        time.sleep(draw.uniform(0.3, 1.2))
-        if process.poll() is not None:
-            break
+        time.sleep(draw.uniform(0, took))
         process.kill()
-        process.wait()
-        kills += 1
-        if kills > 40:  # of a machine so slow that no run gets anywhere
-            subprocess.run(
-                [*command, "-o", output], cwd=ROOT, check=True, stderr=subprocess.DEVNULL
-            )
+        if process.wait() == 0 and midway >= 3:
             break
-    assert kills
-    assert output.read_bytes() == (tmp_path / f"whole-{name}").read_bytes()
+        if sidecar.exists():
+            midway += 1
+        elif output.exists():  # it was through: too late
+            output.unlink()
+            took *= 0.9
+        else:  # too early
+            took *= 1.1
+    assert midway >= 3
+    assert output.read_bytes() == whole.read_bytes()
     assert names(tmp_path) == sorted(["in.jsonl", name, f"whole-{name}"])
