@@ -1,6 +1,7 @@
 """Tagging of texts over the limit: windows joined as if the text had been read in one."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,14 +12,16 @@ from edgebert.batching import Batch
 from edgebert.config import RuntimeConfig, Truncation
 from edgebert.errors import InputError
 from edgebert.tasks.tag import Aggregation, Piece, TokenClassifier, count_shared, join_windows
-from tests.fakes import FakeSession, Outputs, make_engine, make_tokenizer
+from tests.fakes import FakeSession, Outputs, make_engine, make_tokenizer, read_manifest
 from tests.make_tiny import DATA, TAGS
 
 TAG = DATA / "tiny-tag"
 TOKENIZER = make_tokenizer(TAG)
 NAMES = {"anna": "B-PER", "peter": "I-PER", "seoul": "B-LOC", "x": "B-LOC", "##y": "I-LOC"}
 BY_ID = {TOKENIZER.token_id(token): TAGS.index(tag) for token, tag in NAMES.items()}
-WORDS = st.lists(st.sampled_from(["anna", "peter", "seoul", "xy", "the", "서울"]), max_size=150)
+WORDS = st.lists(
+    st.sampled_from(["anna", "peter", "seoul", "xy", "the", "서울"]), min_size=20, max_size=150
+)
 STRATEGIES = pytest.mark.parametrize("aggregation", list(Aggregation))
 
 
@@ -34,8 +37,10 @@ def by_token(batch: Batch) -> Outputs:
 def make_tagger(
     compute: Callable[[Batch], Outputs] = by_token, max_tokens: int = 40, **config: object
 ) -> TokenClassifier:
-    engine = make_engine(TAG, FakeSession(compute), config=RuntimeConfig(threads=1, **config))
-    engine.tokenizer = make_tokenizer(TAG, max_tokens=max_tokens)
+    manifest = replace(read_manifest(TAG), max_tokens=max_tokens)
+    settled = RuntimeConfig(threads=1, **config)
+    engine = make_engine(TAG, FakeSession(compute), config=settled, manifest=manifest)
+    engine.tokenizer = make_tokenizer(TAG, max_tokens=max_tokens)  # with offsets
     return TokenClassifier(engine)
 
 
