@@ -37,7 +37,8 @@ from edgebert.engine import Engine
 from edgebert.engines import Opened
 from edgebert.manifest import Encoder
 from edgebert.results import Floats, Ints
-from edgebert.session import OnnxSession, Session
+from edgebert.session import Session
+from edgebert.session_onnxruntime import OnnxSession
 
 WARM = 3  # runs that are not counted
 # sizes of the product that the peak is taken over, (M, K, N): those of the models and larger ones

@@ -17,7 +17,7 @@ from edgebert.batching import SMALL_HIDDEN, round_up
 from edgebert.errors import BundleError, MissingExtraError
 from edgebert.lone import LoneSession, Turns
 from edgebert.manifest import EngineName, Graph, Manifest, Scales
-from edgebert.session import OnnxSession, Session
+from edgebert.session import Session
 
 TELEMETRY = "openvino_telemetry"
 OpenSession = Callable[[Path, Graph, int, int], Session]  # folder, graph, runs at a time, threads
@@ -153,15 +153,20 @@ def is_installed(engine: EngineName) -> bool:
     return find_spec(engine.value) is not None
 
 
+# Engines are imported by name, so that who does not use one does not wait for its import.
+
+
 def _open_onnxruntime() -> OpenSession:
+    module = import_module("edgebert.session_onnxruntime")
+
     def open_one(folder: Path, graph: Graph, runs: int, threads: int) -> Session:
-        return OnnxSession(folder, graph, threads // runs)
+        session: Session = module.OnnxSession(folder, graph, threads // runs)
+        return session
 
     return open_one
 
 
 def _open_openvino() -> OpenSession:
-    # by name, so that who does not use it does not wait for its import
     try:
         with _no_telemetry():
             module = import_module("edgebert.session_openvino")

@@ -16,7 +16,8 @@ from edgebert.batching import Batch
 from edgebert.errors import BundleError, BundleFormatError, InferenceError
 from edgebert.manifest import Graph, Manifest
 from edgebert.results import Floats, Ints
-from edgebert.session import OnnxSession, feeds_of
+from edgebert.session import feeds_of
+from edgebert.session_onnxruntime import OnnxSession
 
 
 class Segments:

@@ -12,7 +12,7 @@ import pytest
 from edgebert.batching import Batch
 from edgebert.config import RuntimeConfig
 from edgebert.lone import LONG, LoneSession, Turns
-from edgebert.session import OnnxSession
+from edgebert.session_onnxruntime import OnnxSession
 from edgebert.tasks.embed import Embedder
 from tests.conftest import count_threads
 from tests.fakes import FakeSession, make_tokenizer, read_manifest

@@ -17,7 +17,7 @@ from edgebert.config import usable_cores
 from edgebert.engine import Engine
 from edgebert.engines import Opened, least_wide, share_out
 from edgebert.manifest import EngineName, Manifest, Scales
-from edgebert.session import SLOW_FUSIONS, SPIN_MICROSECONDS
+from edgebert.session_onnxruntime import SLOW_FUSIONS, SPIN_MICROSECONDS
 from edgebert.tokens import Tokenizer
 from edgebert.tokens import open_tokenizer as open_plain_tokenizer
 

@@ -25,7 +25,7 @@ from edgebert.jobs.tables import Entry, Format, parse_entries, read_entries
 from edgebert.jobs.work import Request, check_request, run_block
 from edgebert.loading import AnyTask, load
 from edgebert.manifest import Manifest, Task
-from edgebert.session import engine_version
+from edgebert.session_onnxruntime import engine_version
 from edgebert.version import __version__
 
 BLOCK_ROWS = 2048  # the engine's sort window: more would not run faster

@@ -18,7 +18,7 @@ import onnxruntime
 
 from edgebert.manifest import Task
 from edgebert.results import Floats, Ints
-from edgebert.session import SLOW_FUSIONS
+from edgebert.session_onnxruntime import SLOW_FUSIONS
 from edgebert_export.canonical import Model
 from edgebert_export.errors import ExportError
 from edgebert_export.heads import Outputs, build_graph

@@ -15,7 +15,7 @@ from edgebert.batching import Batch
 from edgebert.errors import InferenceError
 from edgebert.manifest import Pooling, PoolingMode
 from edgebert.results import Floats, Ints
-from edgebert.session import FATAL_ONLY
+from edgebert.session_onnxruntime import FATAL_ONLY
 from edgebert_export.errors import ExportError
 from edgebert_export.heads import Outputs
 from edgebert_export.pooling import SMALLEST_NORM

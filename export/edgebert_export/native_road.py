@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgebert.config import usable_cores
 from edgebert.manifest import EngineName, Graph, Level, Quantization, Scales, Task
-from edgebert.session import OnnxSession
+from edgebert.session_onnxruntime import OnnxSession
 from edgebert_export.calibrate import calibrate
 from edgebert_export.canonical import Model, read_model
 from edgebert_export.checkpoint import Checkpoint

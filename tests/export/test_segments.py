@@ -15,7 +15,7 @@ from edgebert.golden import Golden
 from edgebert.manifest import Level, Pooling, PoolingMode, Task, pooled_name
 from edgebert.packing import pack, unpack
 from edgebert.segments import Segments
-from edgebert.session import OnnxSession
+from edgebert.session_onnxruntime import OnnxSession
 from edgebert.word_table import open_word_table
 from edgebert_export import ExportError, Recipe, export, pipeline
 from edgebert_export.canonical import read_model

@@ -1,12 +1,7 @@
-"""A batch in, arrays out: the narrow seam behind which the inference engine stands.
+"""onnxruntime behind the seam of `session.py`: the only user of onnxruntime."""
 
-The only user of onnxruntime. Another engine is another class with this `run`, in a file of its own;
-`engines.py` chooses.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
 import onnxruntime
 
@@ -14,6 +9,7 @@ from edgebert.batching import Batch
 from edgebert.errors import BundleFormatError, InferenceError
 from edgebert.manifest import Graph
 from edgebert.results import Floats, Ints
+from edgebert.session import feeds_of
 
 # Both fusions replace fast operators by slow ones on CPUs: docs/decisions/004-the-graph.md.
 SLOW_FUSIONS = ["SkipLayerNormFusion", "BiasGeluFusion"]
@@ -21,14 +17,6 @@ FATAL_ONLY = 4  # a failure is raised as an error; onnxruntime must not print it
 # Threads of a session wait this long for more work before they sleep: as fast as onnxruntime's
 # default within a run, at half the CPU time where calls come a few ms apart.
 SPIN_MICROSECONDS = 100
-
-
-class Session(Protocol):
-    """What the engine needs: a batch in, the graph's outputs in the manifest's order."""
-
-    def run(self, batch: Batch) -> tuple[Floats, ...]:
-        """Run one batch. Must be safe to call from several threads."""
-        ...
 
 
 def engine_version() -> str:
@@ -91,24 +79,3 @@ class OnnxSession:
         except Exception as error:  # as above
             shapes = " and ".join(str(array.shape) for array in feeds.values())
             raise InferenceError(f"onnxruntime failed on a batch of {shapes}: {error}") from error
-
-
-def feeds_of(batch: Batch, names: Sequence[str]) -> dict[str, Ints]:
-    """Give a batch's arrays by the names of a graph's inputs.
-
-    Raises:
-        InferenceError: the graph has an input that this runtime does not know.
-    """
-    unknown = [name for name in names if name not in FEEDS]
-    if unknown:
-        raise InferenceError(
-            f"the graph wants an input {unknown[0]!r} that this runtime does not know"
-        )
-    return {name: FEEDS[name](batch) for name in names}
-
-
-FEEDS: Mapping[str, Callable[[Batch], Ints]] = {
-    "input_ids": lambda batch: batch.ids,
-    "token_type_ids": lambda batch: batch.type_ids,
-    "attention_mask": lambda batch: batch.mask,
-}

@@ -14,7 +14,7 @@ import pytest
 from edgebert.batching import Batch
 from edgebert.engine import Engine
 from edgebert.errors import BundleFormatError, InferenceError
-from edgebert.session import OnnxSession
+from edgebert.session_onnxruntime import OnnxSession
 from edgebert.tokens import Text, Tokens
 from tests.damage import put_file
 from tests.fakes import make_tokenizer, read_manifest
