@@ -67,6 +67,24 @@ def default_budget(hidden: int) -> int:
     return SMALL_BUDGET if hidden <= SMALL_HIDDEN else LARGE_BUDGET
 
 
+def fill_runs(lengths: Sequence[int], max_tokens: int) -> Iterator[tuple[int, ...]]:
+    """Yield row numbers, longest first, of any lengths, that together fit `max_tokens`.
+
+    For engines whose runs may mix lengths. A row that is longer than the budget gets a run of its
+    own.
+    """
+    run: list[int] = []
+    left = max_tokens
+    for row in sorted(range(len(lengths)), key=lambda row: (-lengths[row], row)):
+        if run and lengths[row] > left:
+            yield tuple(run)
+            run, left = [], max_tokens
+        run.append(row)
+        left -= lengths[row]
+    if run:
+        yield tuple(run)
+
+
 def plan_runs(lengths: Sequence[int], max_tokens: int) -> Iterator[tuple[int, ...]]:
     """Yield row numbers, longest first; rows of one run have one length and fit `max_tokens`.
 

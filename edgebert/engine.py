@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from edgebert.batching import Batch, default_budget, plan_runs
+from edgebert.batching import Batch, default_budget, fill_runs, plan_runs
 from edgebert.bundle import Bundle
 from edgebert.config import TUNED, RuntimeConfig, Truncation, usable_cores
 from edgebert.engines import Opened, Range, open_ranges, open_sessions
@@ -56,9 +56,9 @@ class Engine:
         self._opened = opened
         self._truncation = config.truncation
         self._threads = config.threads or usable_cores()
-        budget = config.max_tokens_per_run or default_budget(manifest.encoder.hidden)
+        self._most = config.max_tokens_per_run or default_budget(manifest.encoder.hidden)
         # Dynamic scales are taken over a whole run, so there a run may hold one text only.
-        self.budget = budget if manifest.batch_invariant else 1  # tokens of a run
+        self.budget = self._most if manifest.batch_invariant else 1  # tokens of a run
         self._pools: dict[int, ThreadPoolExecutor] = {}  # by process: see _workers
 
     @classmethod
@@ -168,7 +168,7 @@ class Engine:
         opened = [self._opened.of(len(row.ids)) for row in tokens]
         most = self.manifest.max_tokens
         lengths = [by.padded(len(row.ids), most) for row, by in zip(tokens, opened, strict=True)]
-        runs = list(plan_runs(lengths, self.budget))
+        runs = self._plan(lengths, opened)
 
         def run(rows: tuple[int, ...]) -> Sequence[R]:
             batch = Batch(tuple(tokens[row] for row in rows), lengths[rows[0]])
@@ -181,6 +181,20 @@ class Engine:
         for rows, values in zip(runs, self.each(run, runs), strict=True):
             results.update(zip(rows, values, strict=True))
         return [results[row] for row in range(len(tokens))]
+
+    def _plan(self, lengths: Sequence[int], opened: Sequence[Opened]) -> list[tuple[int, ...]]:
+        """Share rows out into runs, each on one engine, the longest first."""
+        mixed = [row for row, by in enumerate(opened) if by.mixes]
+        others = [row for row, by in enumerate(opened) if not by.mixes]
+        runs = [
+            tuple(rows[place] for place in run)
+            for rows, plan, most in (
+                (mixed, fill_runs, self._most),
+                (others, plan_runs, self.budget),
+            )
+            for run in plan([lengths[row] for row in rows], most)
+        ]
+        return sorted(runs, key=lambda run: -lengths[run[0]])
 
     def each(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
         """Apply a function in the workers, a bounded number ahead, and yield in order."""

@@ -30,6 +30,7 @@ class Opened:
     shared: Session  # by the worker threads, each run on one core
     lone: Session  # of a batch that is the only one of its call
     length_step: int = 1  # rows are padded to a multiple of this many tokens, and masked
+    mixes: bool = False  # rows of any lengths may share a run, and no result depends on which do
     longer: "tuple[int, Opened] | None" = None  # what runs rows of more than so many tokens
 
     def of(self, tokens: int) -> "Opened":
@@ -110,7 +111,7 @@ def open_sessions(
     shared, lone = share_out(
         lambda runs: open_one(folder, graph, runs, threads), threads, least, turns
     )
-    return Opened(shared, lone, LENGTH_STEPS[engine])
+    return Opened(shared, lone, LENGTH_STEPS[engine], engine in MIXES)
 
 
 def share_out(
@@ -149,8 +150,13 @@ def least_wide(engine: EngineName, manifest: Manifest) -> int:
 
 
 def is_installed(engine: EngineName) -> bool:
-    """Tell whether the package of an engine is there."""
-    return find_spec(engine.value) is not None
+    """Tell whether an engine can be used here."""
+    return IS_INSTALLED[engine]()
+
+
+def _amx_is_usable() -> bool:
+    usable: bool = import_module("edgebert.amx").why_not() is None
+    return usable
 
 
 # Engines are imported by name, so that who does not use one does not wait for its import.
@@ -195,12 +201,32 @@ def _no_telemetry() -> Iterator[None]:
         del modules[TELEMETRY]
 
 
+def _open_amx() -> OpenSession:
+    opened: OpenSession = import_module("edgebert.session_amx").opener()
+    return opened
+
+
 OPENERS: Mapping[EngineName, Callable[[], OpenSession]] = {
     EngineName.ONNXRUNTIME: _open_onnxruntime,
     EngineName.OPENVINO: _open_openvino,
+    EngineName.AMX: _open_amx,
+}
+IS_INSTALLED: Mapping[EngineName, Callable[[], bool]] = {
+    EngineName.ONNXRUNTIME: lambda: find_spec("onnxruntime") is not None,
+    EngineName.OPENVINO: lambda: find_spec("openvino") is not None,
+    EngineName.AMX: _amx_is_usable,
 }
 # openvino compiles for every new shape: docs/decisions/008-a-second-engine.md
-LENGTH_STEPS: Mapping[EngineName, int] = {EngineName.ONNXRUNTIME: 1, EngineName.OPENVINO: 16}
+LENGTH_STEPS: Mapping[EngineName, int] = {
+    EngineName.ONNXRUNTIME: 1,
+    EngineName.OPENVINO: 16,
+    EngineName.AMX: 1,
+}
+MIXES = (EngineName.AMX,)  # each token has scales of its own
 # The int8 products of shorter rows in narrow models are over when a second thread has come; wide
 # models and fp32 always gain: docs/performance.md.
-LEAST_WIDE: Mapping[EngineName, int] = {EngineName.ONNXRUNTIME: 48, EngineName.OPENVINO: 1}
+LEAST_WIDE: Mapping[EngineName, int] = {
+    EngineName.ONNXRUNTIME: 48,
+    EngineName.OPENVINO: 1,
+    EngineName.AMX: 1,
+}

@@ -62,6 +62,7 @@ __all__ = [  # also what other modules import from here
 ]
 
 FORMAT_VERSION = 1
+FURTHER = (EngineName.OPENVINO, EngineName.AMX)  # engines that not every bundle is for
 UNSIGNED = "0" * 64  # stands for the manifest's own hash while it is computed
 
 
@@ -197,8 +198,8 @@ class Manifest:
 def _alternatives(reader: Reader, key: str) -> dict[EngineName, Alternative]:
     found = {}
     for name, part in reader.entries(key):
-        if name != EngineName.OPENVINO:
-            raise ReadError(f"{key} names {name!r}, expected: {EngineName.OPENVINO.value}")
+        if name not in FURTHER:
+            raise ReadError(f"{key} names {name!r}, expected: {', '.join(FURTHER)}")
         found[EngineName(name)] = Alternative.read(part)
     return found
 

@@ -50,10 +50,11 @@ class Level(StrEnum):
 
 
 class EngineName(StrEnum):
-    """What can run a bundle: the name of a package."""
+    """What can run a bundle."""
 
-    ONNXRUNTIME = "onnxruntime"  # every bundle
-    OPENVINO = "openvino"  # bundles that were exported for it as well
+    ONNXRUNTIME = "onnxruntime"  # the package; every bundle
+    OPENVINO = "openvino"  # the package; bundles that were exported for it as well
+    AMX = "amx"  # our own kernels for CPUs that have it; bundles that were exported for them
 
 
 class Scales(StrEnum):

@@ -19,11 +19,6 @@ FATAL_ONLY = 4  # a failure is raised as an error; onnxruntime must not print it
 SPIN_MICROSECONDS = 100
 
 
-def engine_version() -> str:
-    """Name the engine and its version: other versions may give other last bits."""
-    return f"onnxruntime {onnxruntime.__version__}"
-
-
 class OnnxSession:
     """One graph in onnxruntime on the CPU; several threads may call it."""
 

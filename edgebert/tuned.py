@@ -10,11 +10,11 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from edgebert.bundle import Bundle
 from edgebert.device.cpu import read_cpu
+from edgebert.engine_versions import version_of
 from edgebert.engines import Range
 from edgebert.errors import EdgebertError
 from edgebert.manifest import EngineName
@@ -131,15 +131,8 @@ def stamp_here(bundle: Bundle, cores: int) -> Stamp:
         cpu=cpu.model,
         cpu_flags=hashlib.sha256(" ".join(sorted(cpu.flags)).encode()).hexdigest(),
         cores=cores,
-        versions={"edgebert": __version__} | {name.value: _version(name) for name in EngineName},
+        versions={"edgebert": __version__} | {name.value: version_of(name) for name in EngineName},
     )
-
-
-def _version(engine: EngineName) -> str:
-    try:
-        return version(engine.value)
-    except PackageNotFoundError:
-        return "missing"
 
 
 def profile_path(bundle: Bundle) -> Path:

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 from edgebert.bundle import Bundle, hash_file
 from edgebert.config import RuntimeConfig
 from edgebert.device.cpu import read_cpu
+from edgebert.engine_versions import version_of
 from edgebert.errors import InputError
 from edgebert.jobs.outputs import Layout, OutputFormat, finish_file, plan_layout
 from edgebert.jobs.parquet import Blocks, types_of
@@ -25,7 +26,6 @@ from edgebert.jobs.tables import Entry, Format, parse_entries, read_entries
 from edgebert.jobs.work import Request, check_request, run_block
 from edgebert.loading import AnyTask, load
 from edgebert.manifest import Manifest, Task
-from edgebert.session_onnxruntime import engine_version
 from edgebert.version import __version__
 
 BLOCK_ROWS = 2048  # the engine's sort window: more would not run faster
@@ -270,5 +270,5 @@ def _identity(job: Job, layout: Layout) -> dict[str, Any]:
         "columns": layout.results if is_table else None,
         "block": job.block_rows,
         "processor": read_cpu().kernels,
-        "versions": [__version__, engine_version()],
+        "versions": [__version__, f"{request.engine} {version_of(request.engine)}"],
     }

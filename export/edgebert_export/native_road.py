@@ -9,6 +9,7 @@ from pathlib import Path
 from edgebert.config import usable_cores
 from edgebert.manifest import EngineName, Graph, Level, Quantization, Scales, Task
 from edgebert.session_onnxruntime import OnnxSession
+from edgebert_export.amx_files import check_amx
 from edgebert_export.calibrate import calibrate
 from edgebert_export.canonical import Model, read_model
 from edgebert_export.checkpoint import Checkpoint
@@ -20,7 +21,7 @@ from edgebert_export.recipe import Recipe
 from edgebert_export.sentence_files import read_sentence_files
 from edgebert_export.source import Progress, Written
 from edgebert_export.texts import calibration_rows
-from edgebert_export.write import describe_openvino, output_names, write_graphs
+from edgebert_export.write import describe_further, output_names, write_graphs
 
 # Kept of each group: with 1,024 the least cosine of int8-accurate on film and shop reviews moved
 # between 0.9944 and 0.9970 with the seed, with 2,048 between 0.9957 and 0.9960. bert-base: 520 MB.
@@ -37,11 +38,12 @@ class NativeSource:
     def write(self, folder: Path, scratch: Path, tell: Progress) -> Written:
         """Write the graphs; an fp32 bundle is measured against its own masked graph."""
         level, outputs = self.prepared.recipe.quantize, self.prepared.outputs
-        more = self.prepared.recipe.engine is EngineName.OPENVINO
-        openvino = describe_openvino(self.model, outputs) if more else None
+        engine = self.prepared.recipe.engine
+        if engine is EngineName.AMX:
+            check_amx(self.model, outputs)
         if level is Level.FP32:
             tell("write the bundle", 0.8)
-            written = write_graphs(folder, self.model, Plan(), outputs, for_openvino=more)
+            written = write_graphs(folder, self.model, Plan(), outputs, engine=engine)
             # another path to one answer
             reference = OnnxSession(folder, _masked(written.graphs.masked, outputs))
             quantization = unquantized()
@@ -50,14 +52,14 @@ class NativeSource:
             fp32 = write_graphs(scratch, self.model, Plan(), replace(outputs, exits=()))
             plan, quantization = _quantize(self, tell)
             tell("write the bundle", 0.8)
-            written = write_graphs(folder, self.model, plan, outputs, for_openvino=more)
+            written = write_graphs(folder, self.model, plan, outputs, engine=engine)
             reference = OnnxSession(scratch, fp32.graphs.main)
         return Written(
             graphs=written.graphs,
             quantization=quantization,
             reference=reference,
             lost=level,
-            openvino=openvino,
+            further=describe_further(engine, self.model, outputs),
             segments=written.segments,
             word_table=written.word_table,
         )

@@ -21,12 +21,12 @@ from edgebert.golden import (
     sample,
     worst_error,
 )
-from edgebert.manifest import EngineName, Level
+from edgebert.manifest import Level
 from edgebert.segments import Segments
 from edgebert.tokens import Text
 from edgebert_export.checkpoint import dump_json
+from edgebert_export.engine_proof import check_engine, prove_engine
 from edgebert_export.errors import ExportError
-from edgebert_export.openvino_proof import check_engine, prove_openvino
 from edgebert_export.parity import check_parity, collect, flatten, floor_of, measure_parity
 from edgebert_export.recipe import Recipe
 from edgebert_export.report import Report, write_report
@@ -95,12 +95,19 @@ def export(recipe: Recipe, progress: Progress | None = None) -> Report:
             if written.segments:
                 tell("compare the segments with the whole graph", 0.9)
                 check_exits(engine, work, inputs)
-            if written.openvino is not None:
-                tell("measure parity on openvino", 0.92)
-                proven = prove_openvino(
-                    work, manifest, written.openvino, reference, inputs, golden, floor
+            if written.further is not None:
+                tell(f"measure parity on {recipe.engine}", 0.92)
+                proven = prove_engine(
+                    recipe.engine,
+                    work,
+                    manifest,
+                    written.further,
+                    reference,
+                    inputs,
+                    golden,
+                    floor,
                 )
-                manifest = replace(manifest, alternatives={EngineName.OPENVINO: proven})
+                manifest = replace(manifest, alternatives={recipe.engine: proven})
             write_tool_files(work, manifest, prepared.tokenizer)
             report = write_report(work, manifest, golden)
             tell("seal the bundle", 0.97)

@@ -74,3 +74,8 @@ class Recipe:
                 "engine openvino computes int8 with fixed scales only; give texts of your domain "
                 "with --calibrate FILE, or take --quantize fp32"
             )
+        if self.engine is EngineName.AMX and self.quantize is not Level.INT8:
+            raise ExportError(
+                f"engine amx computes int8; take --quantize int8 instead of {self.quantize}, or "
+                "leave the engine out"
+            )

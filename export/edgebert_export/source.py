@@ -20,7 +20,7 @@ class Written:
     quantization: Quantization
     reference: Session  # what is true
     lost: Level  # what lies between the two: fp32 where nothing was quantized here
-    openvino: Graph | None = None  # a further graph, where the recipe asks for it
+    further: Graph | None = None  # for a further engine, where the recipe asks for it
     segments: tuple[Segment, ...] = ()  # the main graph cut, where the recipe asks for it
     word_table: StoredTable | None = None
 

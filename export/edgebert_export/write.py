@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from edgebert.manifest import Graph, Graphs, Segment, StoredTable, TableType, Task
+from edgebert.manifest import EngineName, Graph, Graphs, Segment, StoredTable, TableType, Task
+from edgebert_export.amx_files import describe_amx, write_amx
 from edgebert_export.canonical import Model
 from edgebert_export.checkpoint import dump_json
 from edgebert_export.heads import Outputs, build_graph, takes_types
@@ -52,7 +53,7 @@ def write_graphs(
     plan: Plan,
     outputs: Outputs,
     *,
-    for_openvino: bool = False,
+    engine: EngineName = EngineName.ONNXRUNTIME,
 ) -> WrittenGraphs:
     """Write all graphs over one weights file and describe those that every bundle has.
 
@@ -61,7 +62,7 @@ def write_graphs(
         model: in float.
         plan: what is quantized.
         outputs: what the graphs give back.
-        for_openvino: write OpenVINO's graph too.
+        engine: write what it needs too.
     """
     described = {}
     with WeightFile(folder / WEIGHTS_NAME) as weights:
@@ -70,7 +71,9 @@ def write_graphs(
             build_graph(writer, model, plan, outputs, masked=masked)
             writer.write(folder / GRAPH_NAMES[kind])
             described[kind] = _describe(GRAPH_NAMES[kind], model, outputs, masked=masked)
-        if for_openvino:
+        if engine is EngineName.AMX:
+            write_amx(folder, weights, model, plan, outputs)
+        if engine is EngineName.OPENVINO:
             lean, writer = replace(outputs, for_tools=False), GraphWriter(weights)
             build_graph(writer, model, plan, lean, masked=True, operators=OPENVINO)
             writer.write(folder / OPENVINO_NAME)
@@ -101,8 +104,15 @@ def _store_words(weights: WeightFile, model: Model, plan: Plan) -> StoredTable:
     )
 
 
-def describe_openvino(model: Model, outputs: Outputs) -> Graph:
-    """Describe OpenVINO's graph: a mask, and no more outputs than the main graph has."""
+def describe_further(engine: EngineName, model: Model, outputs: Outputs) -> Graph | None:
+    """Describe what an engine needs besides; nothing for onnxruntime.
+
+    OpenVINO's graph has a mask, and no more outputs than the main graph has.
+    """
+    if engine is EngineName.ONNXRUNTIME:
+        return None
+    if engine is EngineName.AMX:
+        return describe_amx()
     return _describe(OPENVINO_NAME, model, replace(outputs, for_tools=False), masked=True)
 
 

@@ -13,8 +13,8 @@ from edgebert.errors import MissingExtraError, VerifyError
 from edgebert.golden import verify
 from edgebert.manifest import EngineName, Level, PoolingMode, Task
 from edgebert_export import ParityError, Recipe, UnsupportedModelError, export
-from edgebert_export import openvino_proof as module
-from edgebert_export.openvino_proof import check_engine
+from edgebert_export import engine_proof as module
+from edgebert_export.engine_proof import check_engine
 from edgebert_export.parity import Floor
 from tests.cli.conftest import Called
 
