@@ -39,6 +39,7 @@ STEPS = {
     "bundle-int8": Step("optimum", "bundle", arguments=("int8",)),
     "bundle-int8-static": Step("optimum", "bundle", arguments=("int8", "static")),
     "bundle-int8-accurate": Step("optimum", "bundle", arguments=("int8-accurate",)),
+    "bundle-int8-amx": Step("edgebert-openvino", "bundle", arguments=("int8", "dynamic", "amx")),
     "bundle-int8-openvino": Step(
         "edgebert-openvino", "bundle", arguments=("int8", "static", "openvino")
     ),

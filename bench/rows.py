@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 BASELINE = "raw-fp32"  # what every ratio is to: onnxruntime on a plain fp32 export
@@ -79,6 +80,8 @@ EACH = {"threads": 1, "workers": CORES}
 BF16 = {"file": "model.onnx", "precision": "bf16"}
 OV_INT8 = {"file": "model.xml", "precision": "bf16"}  # what int8 leaves, in OpenVINO's best
 
+NONE: Mapping[str, Any] = MappingProxyType({})
+
 
 def _on_openvino(
     label: str, files: str, settings: Mapping[str, Any], *, small_only: bool = False
@@ -95,15 +98,16 @@ def _on_openvino(
     )
 
 
-def _edgebert(level: str, files: str, *, small_only: bool = False) -> Row:
+def _edgebert(level: str, files: str, settings: Mapping[str, Any] = NONE, **more: bool) -> Row:
     return Row(
         f"edgebert {level}",
         "edgebert_bundle",
         "onnxruntime",
         files,
         LEAN,
+        settings,
         sized=False,
-        small_only=small_only,
+        **more,
     )
 
 
@@ -112,6 +116,7 @@ ROWS: dict[str, Row] = {
     "edgebert-int8-static": _edgebert("int8, calibrated", "bundle-int8-static"),
     "edgebert-int8-accurate": _edgebert("int8-accurate", "bundle-int8-accurate", small_only=True),
     "edgebert-fp32": _edgebert("fp32", "bundle-fp32", small_only=True),
+    "edgebert-amx": _edgebert("int8, amx", "bundle-int8-amx", {"engine": "amx"}),
     "edgebert-openvino-int8": _on_openvino(
         "int8, openvino", "bundle-int8-openvino", {"engine": "openvino"}
     ),

@@ -30,8 +30,8 @@ class Opened:
     shared: Session  # by the worker threads, each run on one core
     lone: Session  # of a batch that is the only one of its call
     length_step: int = 1  # rows are padded to a multiple of this many tokens, and masked
-    mixes: bool = False  # rows of any lengths may share a run, and no result depends on which do
     longer: "tuple[int, Opened] | None" = None  # what runs rows of more than so many tokens
+    mixes: bool = False  # rows of any lengths may share a run, and no result depends on which do
 
     def of(self, tokens: int) -> "Opened":
         """Give what runs rows of so many tokens."""
@@ -111,7 +111,7 @@ def open_sessions(
     shared, lone = share_out(
         lambda runs: open_one(folder, graph, runs, threads), threads, least, turns
     )
-    return Opened(shared, lone, LENGTH_STEPS[engine], engine in MIXES)
+    return Opened(shared, lone, LENGTH_STEPS[engine], mixes=engine in MIXES)
 
 
 def share_out(

@@ -17,8 +17,7 @@ import numpy as np
 from edgebert.amx import GROUPS, HEAD_STEP, LINEARS, NORMS, Configuration, Encoder, Layer, place
 from edgebert.batching import Batch
 from edgebert.errors import BundleFormatError, InferenceError
-from edgebert.manifest import Graph
-from edgebert.manifest_parts import PoolingMode
+from edgebert.manifest import Graph, PoolingMode
 from edgebert.reader import Reader, ReadError, parse_object
 from edgebert.results import Floats
 

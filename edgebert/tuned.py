@@ -189,7 +189,7 @@ def _difference(then: Stamp, now: Stamp) -> str:
         return f"it is of another CPU ({then.cpu}), this is {now.cpu}"
     if then.cores != now.cores:
         return f"it is of {then.cores} cores, here are {now.cores}"
-    for name in sorted({*then.versions, *now.versions}):
+    for name in dict.fromkeys((*now.versions, *then.versions)):
         was, found = then.versions.get(name), now.versions.get(name)
         if was != found:
             return f"it is of {name} {was}, here is {found}"

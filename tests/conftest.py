@@ -14,6 +14,7 @@ import hypothesis
 import pytest
 
 import edgebert
+from edgebert.amx import why_not
 from edgebert.manifest import EngineName, Level, PoolingMode
 from tests.make_tiny import DATA, write_checkpoint
 
@@ -124,6 +125,29 @@ def openvino_bundle(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
         return recipe.output
 
     return make
+
+
+@pytest.fixture(scope="session")
+def amx_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a tiny bundle for our kernels; skip where they cannot run."""
+    reason = why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    pytest.importorskip("onnx")
+    from edgebert_export import Recipe, export
+
+    folder = tmp_path_factory.mktemp("amx")
+    recipe = Recipe(
+        model=write_checkpoint(folder / "checkpoint", num_attention_heads=1),
+        output=folder / "bundle",
+        pooling=PoolingMode.MEAN,
+        normalize=True,
+        min_cosine_mean=0.9,  # as above
+        min_cosine=0.8,
+        engine=EngineName.AMX,
+    )
+    export(recipe)
+    return recipe.output
 
 
 @pytest.fixture(scope="session")

@@ -236,6 +236,7 @@ JOBS: dict[str, set[str]] = {
     "jobs.local": {
         "bundle",
         "device.cpu",
+        "engine_versions",
         "jobs.outputs",
         "jobs.parquet",
         "jobs.progress",
@@ -243,7 +244,6 @@ JOBS: dict[str, set[str]] = {
         "jobs.tables",
         "jobs.work",
         "loading",
-        "session",
         "version",
     },
     "jobs.on_ray": {
@@ -350,7 +350,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "device.cpu": set(),
     "device.doctor": {"bundle", "device.cpu", "tuned"},
     **LEARN,
+    "amx": {"device.cpu"},
     "engine": {"batching", "bundle", "engines", "tokens"},
+    "engine_versions": {"engines", "version"},
     "engines": {"batching", "lone", "session"},
     "exits": {"bundle", "engine", "engines", "golden", "segments", "tokens"},
     **JOBS,
@@ -367,6 +369,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scores": set(),
     "segments": {"batching", "session", "session_onnxruntime"},
     "session": {"batching"},
+    "session_amx": {"amx", "batching", "reader"},
     "session_onnxruntime": {"batching", "session"},
     "session_openvino": {"batching", "session"},
     "tasks": set(),
@@ -374,7 +377,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # a classifier's logits read another way
     **{task: TASK | {"tasks.classify"} for task in ("tasks.rerank", "tasks.zero_shot")},
     "tokens": {"bundle"},
-    "tuned": {"bundle", "device.cpu", "engines", "reader", "version", "writing"},
+    "tuned": {"bundle", "device.cpu", "engine_versions", "engines", "reader", "version", "writing"},
     "tuning": {"batching", "bundle", "engine", "engines", "golden", "measure", "tuned"},
     "vector_records": {"records", "vectors"},
     "vectors": set(),
@@ -531,7 +534,12 @@ def test_the_export_verb_alone_reaches_the_export_stage() -> None:
         "cli": ["f'edgebert.cli.{name}'"],
         "cli.export": ["'edgebert_export.cli'"],
         "engine": ["'edgebert.tuned'"],
-        "engines": ["'edgebert.session_onnxruntime'", "'edgebert.session_openvino'"],
+        "engines": [
+            "'edgebert.session_onnxruntime'",
+            "'edgebert.session_openvino'",
+            "'edgebert.session_amx'",
+            "'edgebert.amx'",
+        ],
         "jobs.extras": ["module"],
     }
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebert.batching import Batch, default_budget, plan_runs
+from edgebert.batching import Batch, default_budget, fill_runs, plan_runs
 from tests.fakes import make_tokenizer
 from tests.make_tiny import DATA
 
@@ -86,3 +86,19 @@ def test_a_batch_tells_the_texts_of_its_pairs_apart() -> None:
 def test_a_batch_knows_the_callers_number_of_each_row() -> None:
     rows = make_tokenizer(DATA / "tiny-classify").encode(["the", "a", "no"], 7)
     assert Batch((rows[2], rows[0])).rows == [9, 7]
+
+
+@given(st.lists(st.integers(1, 512), max_size=200), st.integers(1, 4096))
+def test_filled_runs_cover_each_text_once_and_fit(lengths: list[int], max_tokens: int) -> None:
+    runs = list(fill_runs(lengths, max_tokens))
+    assert sorted(row for rows in runs for row in rows) == list(range(len(lengths)))
+    sums = [sum(lengths[row] for row in rows) for rows in runs]
+    assert all(
+        len(rows) == 1 or total <= max_tokens for rows, total in zip(runs, sums, strict=True)
+    )
+    firsts = [lengths[rows[0]] for rows in runs]
+    assert firsts == sorted(firsts, reverse=True)
+    # no two neighbours would have fitted into one run
+    assert all(
+        one + lengths[rows[0]] > max_tokens for one, rows in zip(sums, runs[1:], strict=False)
+    )

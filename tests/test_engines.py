@@ -180,3 +180,22 @@ def test_the_default_waits_for_no_import_of_tuning(python: Run, tiny: Path) -> N
 def test_the_default_never_loads_another_engine(python: Run, tiny: Path) -> None:
     code = "import sys, edgebert; edgebert.load(sys.argv[1]); print('openvino' in sys.modules)"
     assert python("-c", code, str(tiny / "tiny-embed")).stdout == b"False\n"
+
+
+def test_rows_of_any_lengths_share_a_run_where_the_engine_mixes() -> None:
+    session = FakeSession(masked_sums)
+    manifest = read_manifest(EMBED)
+    tokenizer = make_tokenizer(EMBED, max_tokens=manifest.max_tokens)
+    config = RuntimeConfig(threads=1, max_tokens_per_run=64)
+    engine = Engine(manifest, tokenizer, Opened(session, session, mixes=True), config)
+    sums: list[int] = []
+
+    def read(outputs: tuple[np.ndarray, ...], batch: Batch) -> list[int]:
+        sums.append(sum(len(row.ids) for row in batch.tokens))
+        return [len(row.ids) for row in batch.tokens]
+
+    session.compute = lambda batch: (np.zeros((len(batch.tokens), 1), np.float32),)
+    found = [length for (length,) in engine.map(TEXTS, read)]
+    assert found == [len(row.ids) for row in engine.tokenize(TEXTS)]
+    assert max(sums) <= 64
+    assert len(sums) < len(set(found)) + len(TEXTS) // 2  # far fewer than one a text

@@ -110,9 +110,9 @@ def test_another_version_of_an_engine_makes_it_void(
     bundle: Bundle, engine: EngineName, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_profile(bundle, profile_of(bundle))
-    version = module.version
+    version = module.version_of
     monkeypatch.setattr(
-        module, "version", lambda name: "99" if name == engine.value else version(name)
+        module, "version_of", lambda name: "99" if name is engine else version(name)
     )
     assert why_void(bundle).endswith("here is 99")
 

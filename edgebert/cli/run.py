@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=EngineName,
         choices=list(EngineName),
         default=EngineName.ONNXRUNTIME,
-        help="onnxruntime (default), or openvino if the bundle was exported for it",
+        help="onnxruntime (default), or openvino or amx if the bundle was exported for it",
     )
     parser.add_argument(
         "--on",

@@ -95,7 +95,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=EngineName,
         choices=list(EngineName),
         default=EngineName.ONNXRUNTIME,
-        help="openvino: add a graph for it, embed and classify; needs --calibrate, or fp32",
+        help="openvino: add a graph for it, embed and classify; needs --calibrate, or fp32. "
+        "amx: add what our kernels for that CPU need; embed, int8",
     )
     parser.add_argument("--min-cosine-mean", type=float, help="floor of the mean cosine to fp32")
     parser.add_argument("--min-cosine", type=float, help="floor of the least cosine to fp32")
