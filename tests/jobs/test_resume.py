@@ -20,6 +20,7 @@ from edgebert.jobs.local import Encoded, Job, run_job
 from edgebert.jobs.resume import State
 from edgebert.jobs.tables import read_rows
 from edgebert.jobs.work import OnError
+from edgebert.manifest import EngineName
 from tests.conftest import ROOT
 from tests.jobs.conftest import OUTPUTS, a_job, make_rows, names, need
 from tests.make_tiny import DATA
@@ -115,6 +116,15 @@ def test_an_unfinished_output_of_another_processor_is_refused(
     monkeypatch.setattr(local, "read_cpu", lambda: Cpu("x86_64", "older", frozenset(["avx2"])))
     with pytest.raises(ResumeError, match=r"another processor: .*--restart"):
         run_job(job)
+
+
+@pytest.mark.export
+def test_an_unfinished_output_of_another_engine_is_refused(rows: Path, amx_bundle: Path) -> None:
+    job = a_job(rows, rows.with_name("out.jsonl"))
+    job = replace(job, request=replace(job.request, bundle=amx_bundle))
+    interrupt(job)
+    with pytest.raises(ResumeError, match=r"another versions: .*--restart"):
+        run_job(replace(job, request=replace(job.request, engine=EngineName.AMX)))
 
 
 @pytest.mark.parametrize("change", ["append", "replace", "remove"])
