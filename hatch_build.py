@@ -50,7 +50,8 @@ def prepare(
     """Compile the kernels for a wheel and tell hatchling of them.
 
     An editable wheel has its library beside the source, compiled only when it is out of date; one
-    that cannot be brought up to date is deleted, for it would not match the Python beside it.
+    that is not wanted, or cannot be brought up to date and so would not match the Python beside
+    it, is deleted.
 
     Args:
         root: the project's folder.

@@ -135,6 +135,9 @@ def test_none_leaves_the_kernels_out(checkout: Path, build_data: dict[str, Any])
     said = prepare(checkout, build_data, EDGEBERT_KERNELS="none")
     assert said == "without the kernels for AMX: EDGEBERT_KERNELS is none"
     assert build_data == {"pure_python": True, "force_include": {}}
+    (checkout / LIBRARY).touch()
+    assert prepare(checkout, build_data, "editable", EDGEBERT_KERNELS="none") == said
+    assert files(checkout) == {SOURCE}
 
 
 def test_an_unknown_choice_is_an_error(checkout: Path, build_data: dict[str, Any]) -> None:
