@@ -490,7 +490,7 @@ static void meet(run *job, int *phase) {
     }
     for (int spins = 0; atomic_load_explicit(&p->phase, memory_order_acquire) != next; spins++) {
         if (spins < SPINS) _mm_pause();
-        else sched_yield(); /* the other's core was taken away */
+        else { sched_yield(); spins = SPINS; } /* the other's core was taken away */
     }
 }
 
@@ -542,6 +542,12 @@ static void pool_texts(const run *job, int from, int to) {
     }
 }
 
+/* The columns of a linear that a part computes: all of its own rows', or its share of all rows'. */
+static void columns(const linear *l, int by_rows, int part, int parts, int *from, int *to) {
+    if (by_rows) { *from = 0; *to = l->width; }
+    else share(l->width, BLOCK, part, parts, from, to);
+}
+
 static void run_part(run *job, int part) {
     const model *m = job->model;
     const int h = m->hidden, size = h / m->heads, parts = job->parts;
@@ -553,13 +559,12 @@ static void run_part(run *job, int part) {
     share(job->tokens, by_rows ? BLOCK : 1, part, parts, &r0, &r1);
     m0 = by_rows ? r0 : 0;
     m1 = by_rows ? r1 : job->tokens;
-#define COLUMNS(l) if (by_rows) { n0 = 0; n1 = (l)->width; } else share((l)->width, BLOCK, part, parts, &n0, &n1)
     embed(job, r0, r1);
     for (int number = 0; number < m->layers; number++) {
         const layer *l = &m->layer[number];
         quantize(job, job->hidden, h, l->qkv_by, &l->qkv, m0, r0, r1);
         if (!by_rows) meet(job, &phase);
-        COLUMNS(&l->qkv);
+        columns(&l->qkv, by_rows, part, parts, &n0, &n1);
         multiply(&l->qkv, job, m0, m0, m1, n0, n1, BF16, job->qkv, 3 * h, NULL, sums);
         meet(job, &phase);
         share(job->texts * m->heads, 1, part, parts, &from, &to);
@@ -571,7 +576,7 @@ static void run_part(run *job, int part) {
         meet(job, &phase);
         quantize(job, job->attended, h, l->o_by, &l->o, m0, r0, r1);
         if (!by_rows) meet(job, &phase);
-        COLUMNS(&l->o);
+        columns(&l->o, by_rows, part, parts, &n0, &n1);
         multiply(&l->o, job, m0, m0, m1, n0, n1, RESIDUAL, job->hidden, h, job->hidden, sums);
         if (!by_rows) meet(job, &phase);
         for (int t = r0; t < r1; t++) normalize_row(job->hidden + (size_t)t * h, h, l->attention_norm, m->epsilon);
@@ -585,12 +590,12 @@ static void run_part(run *job, int part) {
             float *passed = by_rows ? job->wide + (size_t)part * chunk * wide - (size_t)c * wide : job->wide;
             quantize(job, job->hidden, h, l->f1_by, &l->f1, m0, q0, q1);
             if (!by_rows) meet(job, &phase);
-            COLUMNS(&l->f1);
+            columns(&l->f1, by_rows, part, parts, &n0, &n1);
             multiply(&l->f1, job, m0, c, end, n0, n1, GELU, passed, wide, NULL, sums);
             if (!by_rows) meet(job, &phase);
             quantize(job, passed, wide, l->f2_by, &l->f2, m0, q0, q1);
             if (!by_rows) meet(job, &phase);
-            COLUMNS(&l->f2);
+            columns(&l->f2, by_rows, part, parts, &n0, &n1);
             multiply(&l->f2, job, m0, c, end, n0, n1, RESIDUAL, job->hidden, h, job->hidden, sums);
             if (!by_rows) meet(job, &phase);
         }
@@ -710,6 +715,9 @@ static int pack_layer(model *m, layer *to, const eb_layer *from) {
 int eb_open(const eb_config *c, model **found) {
     *found = NULL;
     if (syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM */, 18 /* tile data */)) return EB_NO_AMX;
+    if (c->layers < 1 || c->hidden < 1 || c->heads < 1 || c->positions < 1) return EB_BAD_INPUT;
+    for (int i = 0; i < c->layers; i++)
+        if (c->layer[i].wide < 1) return EB_BAD_INPUT;
     if (c->hidden % BLOCK || c->hidden / c->heads % BLOCK || c->hidden % c->heads) return EB_BAD_INPUT;
     model *m = calloc(1, sizeof *m);
     if (!m) return EB_NO_MEMORY;
@@ -760,9 +768,9 @@ static char *cut(char **from, size_t bytes) {
 /* Run texts, one after the other in `ids`: text i has tokens starts[i] to starts[i + 1].
  * out: (texts, hidden). threads: 1, or all of the model's where no other run has them. */
 int eb_run(model *m, const int64_t *ids, const int32_t *starts, int32_t texts, int32_t threads, float *out) {
-    const int tokens = starts[texts];
     int longest = 0;
     if (texts < 1 || starts[0]) return EB_BAD_INPUT;
+    const int tokens = starts[texts];
     for (int i = 0; i < texts; i++) {
         const int n = starts[i + 1] - starts[i];
         if (n < 1 || n > m->positions) return EB_BAD_INPUT;
@@ -803,7 +811,10 @@ int eb_run(model *m, const int64_t *ids, const int32_t *starts, int32_t texts, i
     }
     run_part(&job, 0);
     if (all) {
-        while (atomic_load_explicit(&p->finished, memory_order_acquire) < p->count) _mm_pause();
+        for (int spins = 0; atomic_load_explicit(&p->finished, memory_order_acquire) < p->count; spins++) {
+            if (spins < SPINS) _mm_pause();
+            else { sched_yield(); spins = SPINS; } /* the other's core was taken away */
+        }
         pthread_mutex_unlock(&p->busy);
     }
     give_back(m, b);
