@@ -6,7 +6,7 @@ hand. Knows no bundle; `session_amx.py` does.
 
 import ctypes
 from collections.abc import Mapping, Sequence
-from ctypes import POINTER, Structure, byref, c_float, c_int32, c_void_p
+from ctypes import POINTER, Structure, byref, c_float, c_int32, c_void_p, sizeof
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ class Configuration(Structure):
 
     _fields_ = [
         *((size, c_int32) for size in ("layers", "hidden", "heads", "vocabulary", "positions")),
-        ("types", c_int32),
+        ("mapped", c_int32),  # of a file: what was packed may be dropped from memory
         ("pooling", c_int32),
         ("normalize", c_int32),
         ("epsilon", c_float),
@@ -86,6 +86,10 @@ def _library() -> ctypes.CDLL:
     if reason is not None:
         raise MissingExtraError(f"engine amx cannot be used: {reason}")
     library = ctypes.CDLL(str(LIBRARY))
+    if library.eb_layout() != sizeof(Configuration) << 16 | sizeof(Layer):
+        raise MissingExtraError(
+            f"{LIBRARY}: is of another edgebert; install again, or in a checkout `make kernels`"
+        )
     library.eb_open.argtypes = [POINTER(Configuration), POINTER(c_void_p)]
     library.eb_close.argtypes = [c_void_p]
     library.eb_close.restype = None

@@ -208,6 +208,7 @@ def _open(described: Description, mapped: mmap.mmap, threads: int) -> Encoder:
         heads=described.heads,
         vocabulary=described.vocabulary,
         positions=described.positions,
+        mapped=True,
         pooling=POOLINGS[described.pooling],
         normalize=described.normalize,
         epsilon=described.epsilon,

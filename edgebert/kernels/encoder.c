@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -43,10 +44,11 @@ typedef struct {
     const float *attention_norm[2], *ffn_norm[2]; /* weight, bias */
     int32_t wide;                                 /* outputs of f1 */
     int32_t reserved;
-} eb_layer;
+} eb_layer; /* a change here or below is told by eb_layout */
 
 typedef struct {
-    int32_t layers, hidden, heads, vocabulary, positions, types;
+    int32_t layers, hidden, heads, vocabulary, positions;
+    int32_t mapped;    /* whether weights of linears lie in a mapped file, whose pages may be dropped */
     int32_t pooling;   /* 0: mean over tokens, 1: the first token */
     int32_t normalize; /* to unit length */
     float epsilon;
@@ -689,6 +691,20 @@ void eb_close(model *m) {
     free(m);
 }
 
+/* Drop the whole pages of a linear's weights: what was packed is not read again. */
+static void drop(const eb_weights *w, size_t bytes) {
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t from = ((uintptr_t)w->weight + page - 1) / page * page, to = ((uintptr_t)w->weight + bytes) / page * page;
+    if (to > from) madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
+static void drop_layer(const eb_layer *l, size_t h) {
+    const eb_weights *square[] = {&l->q, &l->k, &l->v, &l->o};
+    for (int i = 0; i < 4; i++) drop(square[i], h * h);
+    drop(&l->f1, h * (size_t)l->wide);
+    drop(&l->f2, h * (size_t)l->wide);
+}
+
 static int pack_layer(model *m, layer *to, const eb_layer *from) {
     const int h = m->hidden;
     if (make_linear(&to->qkv, h, 3 * h) || make_linear(&to->o, h, h) || make_linear(&to->f1, h, from->wide)
@@ -711,6 +727,9 @@ static int pack_layer(model *m, layer *to, const eb_layer *from) {
     return EB_OK;
 }
 
+/* Tell the sizes of what Python fills in, so that a library of another edgebert is not used. */
+int eb_layout(void) { return (int)(sizeof(eb_config) << 16 | sizeof(eb_layer)); }
+
 /* Pack a model. What the configuration points to, but for weights of linears, must stay. */
 int eb_open(const eb_config *c, model **found) {
     *found = NULL;
@@ -727,8 +746,10 @@ int eb_open(const eb_config *c, model **found) {
     m->norm[0] = c->norm[0]; m->norm[1] = c->norm[1];
     pthread_mutex_init(&m->lock, NULL);
     m->layer = calloc((size_t)c->layers, sizeof *m->layer);
-    for (int i = 0; m->layer && i < c->layers; i++)
+    for (int i = 0; m->layer && i < c->layers; i++) {
         if (pack_layer(m, &m->layer[i], &c->layer[i])) { m->layers = i + 1; eb_close(m); return EB_NO_MEMORY; }
+        if (c->mapped) drop_layer(&c->layer[i], (size_t)m->hidden);
+    }
     if (!m->layer) { eb_close(m); return EB_NO_MEMORY; }
     start_threads(&m->pool, c->threads - 1);
     *found = m;
