@@ -7,7 +7,7 @@ TEST = .venv-test
 BARE = .venv-bare
 
 # what an installation is made from, besides the Python sources
-BUILD = pyproject.toml hatch_build.py edgebert/kernels/encoder.c
+BUILD = pyproject.toml hatch_build.py $(wildcard edgebert/kernels/*.[ch])
 
 .PHONY: demo test lint bare-test bench kernels clean
 
@@ -42,7 +42,7 @@ bench: $(DEMO)/ready
 	$(DEMO)/bin/python -m bench.report
 	$(DEMO)/bin/python -m bench.performance_report
 
-# the kernels of this checkout alone, after a change to encoder.c
+# the kernels of this checkout alone, after a change to them
 kernels:
 	@$(PYTHON) hatch_build.py
 

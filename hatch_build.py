@@ -93,10 +93,10 @@ def prepare(
 
 
 def is_current(root: Path, library: Path) -> bool:
-    """Whether ``library`` is newer than its source and than the flags in this file."""
+    """Whether ``library`` is newer than its sources and than the flags in this file."""
     if not library.is_file():
         return False
-    inputs = (root / SOURCE, Path(__file__))
+    inputs = [*(root / SOURCE).parent.glob("*.[ch]"), Path(__file__)]
     return all(path.stat().st_mtime_ns < library.stat().st_mtime_ns for path in inputs)
 
 

@@ -118,7 +118,8 @@ class Encoder:
         self._library, self._handle = library, handle
         self._width = int(configuration.hidden)
         self._keep = keep
-        finalize(self, library.eb_close, handle)
+        # not at the end of the process, where another thread may still run it
+        finalize(self, library.eb_close, handle).atexit = False
 
     def run(self, texts: Sequence[Sequence[int]], threads: int) -> Floats:
         """Encode and pool texts.

@@ -3,66 +3,30 @@
 import ctypes
 import os
 import threading
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-LIBRARY = Path(__file__).parents[1] / "edgebert" / "kernels" / "encoder.so"
-CPU = Path("/proc/cpuinfo")
-NEEDED = {"amx_int8", "amx_bf16", "avx512_bf16"}
+from edgebert import amx
+from edgebert.amx import GROUPS, Configuration, Layer, Weights
+
+if (reason := amx.why_not()) is not None:
+    pytest.skip(reason, allow_module_level=True)
+
 BAD_INPUT = 3
-
-if not LIBRARY.exists():
-    pytest.skip("the kernels are not built", allow_module_level=True)
-if not CPU.exists() or not set(CPU.read_text().split()) >= NEEDED:
-    pytest.skip(f"the CPU lacks one of {sorted(NEEDED)}", allow_module_level=True)
-
-
-class Weights(ctypes.Structure):
-    """One linear: int8 (in, out), scales and biases (out,)."""
-
-    _fields_ = [(n, ctypes.c_void_p) for n in ("weight", "scale", "bias")]
-
-
-class Layer(ctypes.Structure):
-    """eb_layer."""
-
-    _fields_ = [
-        *[(n, ctypes.c_void_p) for n in ("qkv_by", "o_by", "f1_by", "f2_by")],
-        *[(n, Weights) for n in ("q", "k", "v", "o", "f1", "f2")],
-        ("attention_norm", ctypes.c_void_p * 2),
-        ("ffn_norm", ctypes.c_void_p * 2),
-        ("wide", ctypes.c_int32),
-        ("reserved", ctypes.c_int32),
-    ]
-
-
-class Config(ctypes.Structure):
-    """eb_config."""
-
-    _fields_ = [
-        *[
-            (n, ctypes.c_int32)
-            for n in ("layers", "hidden", "heads", "vocabulary", "positions", "types")
-        ],
-        *[(n, ctypes.c_int32) for n in ("pooling", "normalize")],
-        ("epsilon", ctypes.c_float),
-        ("threads", ctypes.c_int32),
-        *[(n, ctypes.c_void_p) for n in ("word", "word_scale", "position")],
-        ("norm", ctypes.c_void_p * 2),
-        ("layer", ctypes.c_void_p),
-    ]
 
 
 class Model:
     """A random model of two layers, in C and in NumPy."""
 
-    def __init__(self, hidden: int, heads: int, wide: int, threads: int = 1) -> None:
+    def __init__(
+        self, hidden: int, heads: int, wide: int, threads: int = 1, **settings: int
+    ) -> None:
         rng = np.random.default_rng(hidden + wide)
         self.hidden, self.heads, self.wide = hidden, heads, wide
-        self.library = ctypes.CDLL(str(LIBRARY))
+        self.settings = {"pooling": 0, "normalize": 1, "smoothed": 0} | settings
+        self.library = amx._library()
         self.word = rng.integers(-127, 128, (50, hidden), dtype=np.int8)
         self.word_scale = rng.uniform(0.005, 0.02, 50).astype(np.float32)
         self.position = rng.normal(0, 0.5, (300, hidden)).astype(np.float32)
@@ -93,10 +57,27 @@ class Model:
                 setattr(layer, name, Weights(*[a.ctypes.data for a in arrays]))
             layer.attention_norm = layer.ffn_norm = norm
             layer.wide = wide
-        config = Config(2, hidden, heads, 50, 300, 0, 0, 1, 1e-12, threads)
+        self.multipliers = {
+            group: rng.uniform(0.5, 2, wide if group == "f2" else hidden).astype(np.float32)
+            for group in GROUPS
+            if self.settings["smoothed"]
+        }
+        for group, by in self.multipliers.items():
+            setattr(layers[1], f"{group}_multiplier", by.ctypes.data)
+        config = Configuration(
+            layers=2,
+            hidden=hidden,
+            heads=heads,
+            vocabulary=50,
+            positions=300,
+            pooling=self.settings["pooling"],
+            normalize=self.settings["normalize"],
+            epsilon=1e-12,
+            threads=threads,
+        )
         config.word, config.word_scale = self.word.ctypes.data, self.word_scale.ctypes.data
         config.position, config.norm = self.position.ctypes.data, norm
-        config.layer = ctypes.addressof(layers)
+        config.layer = ctypes.cast(layers, ctypes.POINTER(Layer))
         self.handle = ctypes.c_void_p()
         assert self.library.eb_open(ctypes.byref(config), ctypes.byref(self.handle)) == 0
 
@@ -130,19 +111,21 @@ class Model:
     def expected(self, ids: np.ndarray) -> np.ndarray:
         """Return one text's vector by NumPy, with the same rounding of rows."""
         x = self.normalized(self.word[ids] * self.word_scale[ids, None] + self.position[: len(ids)])
-        for linears in self.linears:
+        for number, linears in enumerate(self.linears):
+            by = self.multipliers if number == 1 else {}
             q, k, v = [
-                linear(x, *linears[n]).reshape(len(ids), self.heads, -1).swapaxes(0, 1)
+                linear(x * by.get("qkv", 1), *linears[n]).reshape(len(ids), self.heads, -1).swapaxes(0, 1)
                 for n in "qkv"
             ]
             scores = q @ k.swapaxes(1, 2) / np.sqrt(q.shape[2])
             weights = np.exp(scores - scores.max(2, keepdims=True))
             mixed = (weights / weights.sum(2, keepdims=True) @ v).swapaxes(0, 1).reshape(x.shape)
-            x = self.normalized(x + linear(mixed, *linears["o"]))
-            passed = gelu(linear(x, *linears["f1"]))
-            x = self.normalized(x + linear(passed, *linears["f2"]))
-        mean = x.mean(0)
-        return np.asarray(mean / np.linalg.norm(mean))
+            x = self.normalized(x + linear(mixed * by.get("o", 1), *linears["o"]))
+            passed = gelu(linear(x * by.get("f1", 1), *linears["f1"]))
+            x = self.normalized(x + linear(passed * by.get("f2", 1), *linears["f2"]))
+        vector = x[0] if self.settings["pooling"] else x.mean(0)
+        length = np.linalg.norm(vector) if self.settings["normalize"] else 1
+        return np.asarray(vector / length)
 
 
 def linear(x: np.ndarray, weight: np.ndarray, scale: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -174,6 +157,14 @@ def test_results_are_those_of_numpy(hidden: int, heads: int, wide: int) -> None:
     with Model(hidden, heads, wide) as model:
         for text in texts_of(1, 2, 15, 17, 33, 70, 129):
             assert model.run([text])[0] @ model.expected(text) > 0.999
+
+
+@pytest.mark.parametrize("settings", [{"smoothed": 1}, {"pooling": 1}, {"normalize": 0}])
+def test_smoothing_and_pooling_are_those_of_numpy(settings: dict[str, int]) -> None:
+    with Model(64, 2, 100, **settings) as model:
+        for text in texts_of(1, 17, 70):
+            found, wanted = model.run([text])[0], model.expected(text)
+            assert np.linalg.norm(found - wanted) < 0.04 * np.linalg.norm(wanted)
 
 
 def test_bits_do_not_depend_on_company_or_threads() -> None:

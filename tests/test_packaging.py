@@ -19,6 +19,8 @@ import pytest
 import hatch_build
 from hatch_build import FLAGS, LIBRARIES, LIBRARY, PLATFORM, ROOT, SOURCE, KernelsError
 
+SOURCES = {path.relative_to(ROOT).as_posix() for path in (ROOT / SOURCE).parent.glob("*.[ch]")}
+
 on_platform = pytest.mark.skipif(
     sysconfig.get_platform() != PLATFORM, reason=f"the kernels are for {PLATFORM}"
 )
@@ -40,7 +42,8 @@ def checkout(tmp_path: Path) -> Path:
     """A folder with the kernels' source and nothing compiled, and an empty scratch beside it."""
     root = tmp_path / "checkout"
     (root / SOURCE).parent.mkdir(parents=True)
-    shutil.copy(ROOT / SOURCE, root / SOURCE)
+    for name in SOURCES:
+        shutil.copy(ROOT / name, root / name)
     (tmp_path / "scratch").mkdir()
     return root
 
@@ -80,7 +83,7 @@ def test_without_a_compiler_the_wheel_is_pure_and_says_so(
         "gcc is not on PATH; clang is not on PATH); install GCC 11 or clang 12"
     )
     assert build_data == {"pure_python": True, "force_include": {}}
-    assert files(tmp_path) == {f"checkout/{SOURCE}"}
+    assert files(tmp_path) == {f"checkout/{name}" for name in SOURCES}
 
 
 @on_platform
@@ -93,7 +96,7 @@ def test_with_a_compiler_the_library_is_in_a_wheel_for_the_platform(
     assert build_data == {"pure_python": False, "tag": "py3-none-linux_x86_64"}
     assert Path(made).stat().st_mode & 0o444 == 0o444
     ctypes.CDLL(made)  # an OSError where a symbol is missing
-    assert files(checkout) == {SOURCE}, "a wheel leaves nothing in the checkout"
+    assert files(checkout) == SOURCES, "a wheel leaves nothing in the checkout"
 
 
 @on_platform
@@ -116,7 +119,7 @@ def test_a_broken_compiler_is_a_message_and_where_kernels_are_required_an_error(
     assert build_data == {"pure_python": True, "force_include": {}}
     with pytest.raises(KernelsError, match=complaint):
         prepare(checkout, build_data, CC="", PATH=path, EDGEBERT_KERNELS="require")
-    assert files(checkout) == {SOURCE}
+    assert files(checkout) == SOURCES
     assert files(tmp_path / "scratch") == set()
 
 
@@ -137,7 +140,7 @@ def test_none_leaves_the_kernels_out(checkout: Path, build_data: dict[str, Any])
     assert build_data == {"pure_python": True, "force_include": {}}
     (checkout / LIBRARY).touch()
     assert prepare(checkout, build_data, "editable", EDGEBERT_KERNELS="none") == said
-    assert files(checkout) == {SOURCE}
+    assert files(checkout) == SOURCES
 
 
 def test_an_unknown_choice_is_an_error(checkout: Path, build_data: dict[str, Any]) -> None:
@@ -160,12 +163,14 @@ def test_an_editable_wheel_has_its_library_beside_the_source_and_compiles_a_newe
 ) -> None:
     library = checkout / LIBRARY
     assert "compiled by" in prepare(checkout, build_data, "editable", CC=compiler)
-    assert files(checkout) == {SOURCE, LIBRARY}
+    assert files(checkout) == SOURCES | {LIBRARY}
     assert build_data == {"pure_python": True, "force_include": {}}, "its wheel holds a path only"
     first = library.stat().st_ino
     assert prepare(checkout, build_data, "editable", CC=compiler) == f"{LIBRARY} is up to date"
     assert library.stat().st_ino == first
-    os.utime(checkout / SOURCE, ns=(0, library.stat().st_mtime_ns + 1))
+    header = min(SOURCES)
+    assert header.endswith(".h")
+    os.utime(checkout / header, ns=(0, library.stat().st_mtime_ns + 1))
     assert "compiled by" in prepare(checkout, build_data, "editable", CC=compiler)
     os.utime(checkout / SOURCE, ns=(0, library.stat().st_mtime_ns + 1))
     said = prepare(checkout, build_data, "editable", CC="", PATH=str(tmp_path))
