@@ -114,7 +114,9 @@ class Model:
         for number, linears in enumerate(self.linears):
             by = self.multipliers if number == 1 else {}
             q, k, v = [
-                linear(x * by.get("qkv", 1), *linears[n]).reshape(len(ids), self.heads, -1).swapaxes(0, 1)
+                linear(x * by.get("qkv", 1), *linears[n])
+                .reshape(len(ids), self.heads, -1)
+                .swapaxes(0, 1)
                 for n in "qkv"
             ]
             scores = q @ k.swapaxes(1, 2) / np.sqrt(q.shape[2])
