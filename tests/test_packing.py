@@ -287,4 +287,10 @@ def test_a_directory_that_points_to_another_file_is_refused(place: Path) -> None
 def test_a_directory_that_claims_more_bytes_than_a_file_has_gets_no_more(place: Path) -> None:
     write_zip(place, entries())
     change_directory(place, "model.onnx", 20, struct.pack("<I", 2**31))
-    assert entries(unpack(place).path) == entries()
+    try:
+        unpacked = unpack(place)
+    except BundleFormatError as error:  # Python's own zipfile refuses it since 3.11.8 and 3.12.2
+        assert "Overlapped entries" in str(error)
+        assert not place.with_suffix("").exists()
+    else:
+        assert entries(unpacked.path) == entries()

@@ -5,6 +5,10 @@
 
 typedef enum { RESIDUAL, GELU, BF16 } finish;
 
+static inline void fetch(const char *tiles, int first, int count) {
+    for (int i = first; i < first + count && i < 2 * TILE; i++) _mm_prefetch(tiles + (size_t)i * LINE, _MM_HINT_T1);
+}
+
 /* Rows [m0, m1) and columns [n0, n1) of a linear; m0 and n0 are multiples of BLOCK. */
 static void multiply(const linear *l, const run *job, int first, int m0, int m1, int n0, int n1, finish how,
                      void *to, int stride, const float *residual, int32_t *scratch) {
@@ -19,7 +23,10 @@ static void multiply(const linear *l, const run *job, int first, int m0, int m1,
             sums[j] = _mm512_cvtepi32_ps(_mm512_load_si512(l->sums + n + j * TILE));
         }
         const __mmask16 some[2] = {tail(l->out - n), tail(l->out - n - TILE)};
-        for (int m = m0; m < m1; m += BLOCK) {
+        /* the next panel comes from memory while this one is used, some lines with each step */
+        const char *coming = panel + (n + BLOCK < n1 ? (size_t)l->depth * BLOCK : 0);
+        const int blocks = (m1 - m0 + BLOCK - 1) / BLOCK, each = (2 * TILE + blocks - 1) / blocks;
+        for (int m = m0, block = 0; m < m1; m += BLOCK, block++) {
             const int rows = m1 - m < BLOCK ? m1 - m : BLOCK;
             const uint8_t *upper = values + (size_t)m * l->depth, *lower = upper + (size_t)TILE * l->depth;
             _tile_zero(0);
@@ -28,6 +35,7 @@ static void multiply(const linear *l, const run *job, int first, int m0, int m1,
                 _tile_zero(2);
                 _tile_zero(3);
                 for (int k = 0; k < steps; k++) {
+                    fetch(coming + (size_t)k * 2 * TILE * LINE, block * each, each);
                     _tile_loadd(6, panel + (size_t)k * 2 * TILE * LINE, LINE);
                     _tile_loadd(4, upper + k * DEPTH, l->depth);
                     _tile_dpbusd(0, 4, 6);
@@ -41,6 +49,7 @@ static void multiply(const linear *l, const run *job, int first, int m0, int m1,
                 _tile_stored(3, scratch + TILE * BLOCK + TILE, BLOCK * 4);
             } else {
                 for (int k = 0; k < steps; k++) {
+                    fetch(coming + (size_t)k * 2 * TILE * LINE, block * each, each);
                     _tile_loadd(4, upper + k * DEPTH, l->depth);
                     _tile_loadd(6, panel + (size_t)k * 2 * TILE * LINE, LINE);
                     _tile_dpbusd(0, 4, 6);
