@@ -23,6 +23,7 @@ LIBRARY = Path(__file__).with_name("kernels") / "encoder.so"
 NEEDED = frozenset(
     "fma avx2 avx512f avx512bw avx512vl avx512dq avx512_bf16 amx_tile amx_int8 amx_bf16".split()
 )
+AGAIN = "install edgebert again, or in a checkout run `make kernels`"
 HEAD_STEP = 32  # sizes of heads are multiples of it
 FAULTS: Mapping[int, str] = {
     1: "the system does not let this process use AMX tiles",
@@ -85,11 +86,13 @@ def _library() -> ctypes.CDLL:
     reason = why_not()
     if reason is not None:
         raise MissingExtraError(f"engine amx cannot be used: {reason}")
-    library = ctypes.CDLL(str(LIBRARY))
-    if library.eb_layout() != sizeof(Configuration) << 16 | sizeof(Layer):
-        raise MissingExtraError(
-            f"{LIBRARY}: is of another edgebert; install again, or in a checkout `make kernels`"
-        )
+    try:
+        library = ctypes.CDLL(str(LIBRARY))
+        layout = library.eb_layout()
+    except (OSError, AttributeError) as error:
+        raise MissingExtraError(f"{LIBRARY}: cannot be loaded ({error}); {AGAIN}") from error
+    if layout != sizeof(Configuration) << 16 | sizeof(Layer):
+        raise MissingExtraError(f"{LIBRARY}: is of another edgebert; {AGAIN}")
     library.eb_open.argtypes = [POINTER(Configuration), POINTER(c_void_p)]
     library.eb_close.argtypes = [c_void_p]
     library.eb_close.restype = None

@@ -190,6 +190,26 @@ def test_an_installation_without_kernels_says_so(
     assert not is_installed(EngineName.AMX)
 
 
+def test_a_library_that_cannot_be_loaded_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "encoder.so").write_bytes(b"no library")
+    monkeypatch.setattr(amx, "LIBRARY", tmp_path / "encoder.so")
+    monkeypatch.setattr(amx, "read_cpu", lambda: Cpu("x86_64", "new", amx.NEEDED))
+    amx._library.cache_clear()
+    with pytest.raises(MissingExtraError, match=r"encoder\.so: cannot be loaded .*make kernels"):
+        amx._library()
+
+
+def test_a_library_of_another_edgebert_is_refused(
+    amx_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(amx, "Layer", amx.Configuration)
+    amx._library.cache_clear()
+    with pytest.raises(MissingExtraError, match="is of another edgebert; install edgebert again"):
+        open_embedder(amx_bundle)
+
+
 def test_ci_has_the_kernels_where_the_cpu_has_amx() -> None:
     if not os.environ.get("CI"):
         pytest.skip("a laptop may have no C compiler")

@@ -6,6 +6,7 @@ The file is small; the arrays are those of the main graph. docs/bundle.md has th
 from pathlib import Path
 from typing import Any
 
+from edgebert.amx import HEAD_STEP
 from edgebert.manifest import Graph, PoolingMode
 from edgebert_export.canonical import LINEARS, NORMS, Model
 from edgebert_export.checkpoint import dump_json
@@ -15,7 +16,6 @@ from edgebert_export.onnx_writer import Array, WeightFile
 from edgebert_export.plan import GROUPS, Plan, QuantizedLinear
 
 AMX_NAME = "model_amx.json"
-HEAD_STEP = 32  # as edgebert.amx
 POOLINGS = (PoolingMode.MEAN, PoolingMode.CLS)
 
 
