@@ -9,7 +9,7 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from edgebert.manifest import Pooling, PoolingMode, Task
+from edgebert.manifest import EngineName, Pooling, PoolingMode, Task
 from edgebert_export.canonical import Model, read_model
 from edgebert_export.checkpoint import Checkpoint
 from edgebert_export.heads import Outputs
@@ -29,7 +29,7 @@ def written(folder: Path, model: Model, plan: Plan | None = None) -> Path:
     task = Task.EMBED if model.head is None else Task.CLASSIFY
     pooling = Pooling(mode=PoolingMode.MEAN, normalize=True) if model.head is None else None
     outputs = Outputs(task, pooling, None)
-    write_graphs(folder, model, plan or Plan(), outputs, for_openvino=True)
+    write_graphs(folder, model, plan or Plan(), outputs, engine=EngineName.OPENVINO)
     return folder
 
 
