@@ -39,14 +39,11 @@ def check_engine(engine: EngineName, task: Task) -> None:
         UnsupportedModelError: its graph is not built for the task.
     """
     if not is_installed(engine):
-        reason = why_not() if engine is EngineName.AMX else None
+        found = f'is not installed: `pip install "edgebert[{engine.value}]"`'
+        if engine is EngineName.AMX:
+            found = f"cannot be used here: {why_not()}"
         raise MissingExtraError(
-            f"--engine {engine.value} proves its graph on {engine.value}, which "
-            + (
-                f'is not installed: `pip install "edgebert[{engine.value}]"`'
-                if reason is None
-                else f"cannot be used here: {reason}"
-            )
+            f"--engine {engine.value} proves its graph on {engine.value}, which {found}"
         )
     if task not in TASKS[engine]:
         raise UnsupportedModelError(
