@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from edgebert.amx import HEAD_STEP
-from edgebert.manifest import Graph, PoolingMode
+from edgebert.manifest import Graph
+from edgebert.session_amx import POOLINGS
 from edgebert_export.canonical import LINEARS, NORMS, Model
 from edgebert_export.checkpoint import dump_json
 from edgebert_export.errors import UnsupportedModelError
@@ -16,7 +17,6 @@ from edgebert_export.onnx_writer import Array, WeightFile
 from edgebert_export.plan import GROUPS, Plan, QuantizedLinear
 
 AMX_NAME = "model_amx.json"
-POOLINGS = (PoolingMode.MEAN, PoolingMode.CLS)
 
 
 def check_amx(model: Model, outputs: Outputs) -> None:
